@@ -1,0 +1,1 @@
+"""What could fool us."""

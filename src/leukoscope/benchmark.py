@@ -1,0 +1,248 @@
+"""The main job: data, splits, networks, report, in order; it goes on where it was cut short."""
+
+import json
+import platform
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from leukoscope import __version__, trial
+from leukoscope.data import images, sources, splits
+from leukoscope.data import samples as table
+from leukoscope.data.predictions import read_predictions
+from leukoscope.data.samples import Sample
+from leukoscope.errors import LeukoscopeError, UsageError
+from leukoscope.evaluate.metrics import Metrics, evaluate
+from leukoscope.files import make_folder, read_json, write_json
+from leukoscope.recipes import DEMONSTRATION, NETWORKS
+from leukoscope.results import BASELINES, write_results
+from leukoscope.settings import TrainingSettings, settings_for
+from leukoscope.trial import Trial
+
+_PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scikit-learn", "pillow")
+
+
+class Interrupted(LeukoscopeError):
+    """Ctrl-C."""
+
+    exit_status = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared with what. The fields are the options of `leukoscope benchmark`."""
+
+    data: str = "synthetic"
+    root: Path | None = None
+    networks: Sequence[str] = ()  # none: all eight, or a few on drawn smears
+    classes: str = "binary"
+    negative: str = "Benign"
+    protocols: Sequence[str] = ("random",)
+    seeds: int = 1
+    weights: str = "none"
+    overrides: dict[str, Any] = field(default_factory=dict)
+    out: Path = Path("leukoscope-run")
+    skip_unreadable: bool = False
+    quiet: bool = False
+
+
+def benchmark(comparison: Comparison) -> Path:
+    """The path of `report.html`, written with everything else below `comparison.out`.
+
+    What an earlier call with the same images left there is not computed again. Raises
+    `UsageError` when the folder holds a comparison of other images or with other settings.
+    """
+    comparison = _with_defaults(comparison)
+    trials = _trials(comparison)  # every wrong name or setting is found before any work is done
+    make_folder(comparison.out)
+    try:
+        return _run(comparison, trials)
+    except KeyboardInterrupt as error:
+        raise Interrupted("Stopped. The same command goes on from here.") from error
+
+
+def _with_defaults(comparison: Comparison) -> Comparison:
+    demonstration = comparison.data == "synthetic"
+    networks = comparison.networks or (DEMONSTRATION["networks"] if demonstration else NETWORKS)
+    overrides = comparison.overrides
+    if demonstration:
+        overrides = DEMONSTRATION["settings"] | overrides
+    return replace(comparison, networks=tuple(networks), overrides=overrides)
+
+
+def _trials(comparison: Comparison) -> list[Trial]:
+    if comparison.seeds < 1:
+        raise UsageError(f"--seeds must be at least 1, not {comparison.seeds}.")
+    if comparison.classes not in ("binary", "subtype"):
+        raise UsageError(f"--classes is binary or subtype, not {comparison.classes!r}.")
+    if not comparison.protocols:
+        raise UsageError(f"--protocol needs at least one of {', '.join(splits.PROTOCOLS)}.")
+    for protocol in comparison.protocols:
+        splits.check_protocol(protocol)
+    recipes = {name: _recipe(name, comparison) for name in comparison.networks}
+    from leukoscope.learn import networks  # after the cheap checks: it imports torch
+
+    for name in comparison.networks:
+        networks.check_name(name)
+    smallest = min(settings.size for settings, _ in recipes.values())
+    trials = []
+    for protocol in comparison.protocols:
+        for seed in range(comparison.seeds):
+            trials += [Trial(name, protocol, seed, smallest) for name in BASELINES]
+            for name, (settings, reasons) in recipes.items():
+                seeded = settings.model_copy(update={"seed": seed})
+                trials.append(Trial(name, protocol, seed, settings.size, seeded, reasons))
+    return trials
+
+
+def _recipe(network: str, comparison: Comparison) -> tuple[TrainingSettings, dict[str, str]]:
+    return settings_for(network, weights=comparison.weights, overrides=comparison.overrides)
+
+
+def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
+    from leukoscope.learn.devices import describe, fabric_for
+    from leukoscope.report import model_card, report
+
+    precision = str(comparison.overrides.get("precision", "auto"))
+    fabric = fabric_for(precision)
+    out, lead = comparison.out, fabric.is_global_zero
+    with fabric.rank_zero_first():
+        source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
+        rows = _readable(source, comparison, trials[0].size, warn=lead)
+    task = table.task(rows, comparison.classes, negative=comparison.negative)
+    assigned = {
+        (one.protocol, one.seed): splits.assign(rows, protocol=one.protocol, seed=one.seed)
+        for one in trials
+    }
+    record = _Record(comparison, source, rows, describe(fabric, precision))
+    if lead:
+        record.begin(next(iter(assigned.values())))
+    for one in trials:
+        folder = out / one.folder(task)
+        split = assigned[one.protocol, one.seed]
+        trial.run(one, split, source.root, task, folder, fabric=fabric, quiet=comparison.quiet)
+        if lead:
+            write_results(out)
+            record.update()
+            if one.settings is not None:
+                model_card.write(folder / "classifier")
+    if lead:
+        report.write(out)
+    fabric.barrier()
+    return out / "report.html"
+
+
+def _readable(
+    source: sources.Source, comparison: Comparison, size: int, *, warn: bool
+) -> list[Sample]:
+    """The rows whose pictures can be decoded; this fills the pixel cache."""
+    _, unreadable = images.load(
+        source.samples,
+        source.root,
+        size=size,
+        skip_unreadable=comparison.skip_unreadable,
+        quiet=comparison.quiet,
+    )
+    if warn:
+        for sentence in source.warnings:
+            print(f"warning: {sentence}", file=sys.stderr)
+        for sentence in unreadable.values():
+            print(f"left out: {sentence}", file=sys.stderr)
+    rows = [row for row in source.samples if row.path not in unreadable]
+    table.check(rows, f"{source.root}, without what cannot be read,")
+    return rows
+
+
+class _Record:
+    """`settings.json` and `card.json` of the run: what was asked, on which images, by what."""
+
+    def __init__(
+        self,
+        comparison: Comparison,
+        source: sources.Source,
+        rows: Sequence[Sample],
+        device: str,
+    ) -> None:
+        self.path = comparison.out / "settings.json"
+        self.card = source.card.as_dict(rows)
+        before = read_json(self.path) if self.path.exists() else {}
+        fingerprint = table.fingerprint(rows)
+        if before.get("fingerprint", fingerprint) != fingerprint:
+            raise UsageError(
+                f"{comparison.out} holds a comparison of other images than {comparison.data}; "
+                f"choose another --out, or delete the folder."
+            )
+        self.since = time.time()
+        self.before_seconds = before.get("wall_seconds", 0.0)
+        asked = {key: value for key, value in asdict(comparison).items() if key != "quiet"}
+        self.content = {
+            "leukoscope": __version__,
+            "command": command(sys.argv),
+            "started": before.get("started", _now()),
+            "versions": {"python": platform.python_version()}
+            | {package: metadata.version(package) for package in _PACKAGES},
+            "device": device,
+            "settings": json.loads(json.dumps(asked, default=str)),
+            "fingerprint": fingerprint,
+            "root": str(source.root),
+        }
+
+    def begin(self, rows: Sequence[Sample]) -> None:
+        """Nothing; the files say what is about to be done, and on which rows first."""
+        write_json(self.path.with_name("card.json"), self.card)
+        table.write_samples(rows, self.path.with_name("samples.csv"))
+        self.update()
+
+    def update(self) -> None:
+        """Nothing; `settings.json` has the time spent so far, earlier calls included."""
+        seconds = round(self.before_seconds + time.time() - self.since, 1)
+        write_json(self.path, self.content | {"finished": _now(), "wall_seconds": seconds})
+
+
+def command(arguments: Sequence[str]) -> str:
+    """The command line as a person would type it, without the folder of the program."""
+    return shlex.join([Path(arguments[0]).name, *arguments[1:]])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def train_listed(
+    samples: Path,
+    network: str,
+    out: Path,
+    *,
+    root: Path | None = None,
+    classes: str = "binary",
+    negative: str = "Benign",
+    weights: str = "none",
+    overrides: dict[str, Any] | None = None,
+    quiet: bool = False,
+) -> Metrics:
+    """The test figures of one network trained on a `samples.csv` that says who trains.
+
+    `out` receives what a folder of a benchmark holds. Continues what was cut short.
+    """
+    settings, reasons = settings_for(network, weights=weights, overrides=overrides)
+    source = sources.find(samples, root=root)
+    task = table.task(source.samples, classes, negative=negative)
+    splits.check(source.samples, protocol="given")
+    from leukoscope.learn import networks
+    from leukoscope.learn.devices import fabric_for
+
+    networks.check_name(network)
+    one = Trial(network, "given", settings.seed, settings.size, settings, reasons)
+    fabric = fabric_for(settings.precision)
+    try:
+        trial.run(one, source.samples, source.root, task, out, fabric=fabric, quiet=quiet)
+    except KeyboardInterrupt as error:
+        raise Interrupted("Stopped. The same command goes on from here.") from error
+    tested = read_predictions(out / "predictions.csv")
+    return evaluate(tested.targets, tested.probabilities, classes=tested.classes)

@@ -1,0 +1,290 @@
+"""One command per verb; parses, calls, prints. Each imports what is heavy when it is called."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from leukoscope import __version__
+from leukoscope.errors import LeukoscopeError
+
+app = typer.Typer(
+    name="leukoscope",
+    help=(
+        "Compares deep networks on leukemia blood-smear images, and says how far the numbers can "
+        "be believed. It assists; it does not diagnose."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Classes = Literal["binary", "subtype"]
+ClassesOption = Annotated[
+    Classes, typer.Option(help="The negative class against the rest, or every label a class.")
+]
+Negative = Annotated[str, typer.Option(help="The label of the negative class, for binary.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(help="The folder that the paths of a samples.csv are relative to.", metavar="DIR"),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+Skip = Annotated[
+    bool, typer.Option("--skip-unreadable", help="List unreadable pictures and go on without them.")
+]
+Weights = Annotated[
+    str, typer.Option(help="none, imagenet (fetched by torchvision), or a .safetensors file.")
+]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, help="Instead of the number in each network's recipe.")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other training setting; may be repeated."),
+]
+Protocol = Annotated[
+    str, typer.Option(help="random, or group (the group column of a samples.csv).")
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="The version, and nothing else.")
+    ] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def benchmark(
+    data: Annotated[
+        str,
+        typer.Option(
+            help="synthetic (drawn smears), kaggle, a folder with one sub-folder per class, "
+            "or a samples.csv."
+        ),
+    ] = "synthetic",
+    networks: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of torchvision networks, separated by commas. Without it: alexnet, "
+            "googlenet, inception_v3, resnet50, resnet101, resnet152, vgg16, vgg19; on drawn "
+            "smears three of them."
+        ),
+    ] = None,
+    classes: ClassesOption = "binary",
+    negative: Negative = "Benign",
+    protocol: Protocol = "random",
+    seeds: Annotated[int, typer.Option(min=1, help="Splits and trainings per network.")] = 1,
+    epochs: Epochs = None,
+    weights: Weights = "none",
+    setting: Set = None,
+    root: Root = None,
+    skip_unreadable: Skip = False,
+    quiet: Quiet = False,
+    out: Annotated[
+        Path, typer.Option(help="The folder of the results; the same command goes on there.")
+    ] = Path("leukoscope-run"),
+) -> None:
+    """Compare networks on a data set: a table, results.csv and report.html."""
+    from leukoscope.benchmark import Comparison
+    from leukoscope.benchmark import benchmark as run
+
+    report = run(
+        Comparison(
+            data=data,
+            root=root,
+            networks=_names(networks),
+            classes=classes,
+            negative=negative,
+            protocols=_names(protocol),
+            seeds=seeds,
+            weights=weights,
+            overrides=_overrides(setting, epochs),
+            out=out,
+            skip_unreadable=skip_unreadable,
+            quiet=quiet,
+        )
+    )
+    from leukoscope.report.terminal import print_results
+
+    print_results(out)
+    print(f"\nReport:  {report}\nTable:   {out / 'results.csv'}")
+    if data == "synthetic":
+        print(
+            "\nThese were drawn smears, not patients. On real images:\n"
+            "  leukoscope benchmark --data FOLDER-WITH-ONE-SUBFOLDER-PER-CLASS --out results\n"
+            "  leukoscope benchmark --data kaggle --out results    (the Taleqani set)"
+        )
+
+
+@app.command()
+def find(
+    folder: Annotated[Path, typer.Argument(help="One sub-folder per class.", metavar="DIR")],
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("samples.csv"),
+) -> None:
+    """List the images of a folder as a samples.csv."""
+    from leukoscope.data import sources
+    from leukoscope.data.samples import counts, write_samples
+
+    source = sources.find(str(folder))
+    _warn(source.warnings)
+    write_samples(source.samples, out)
+    print(f"{out}: {len(source.samples)} images; {_listing(counts(source.samples))}")
+    if source.root.resolve() != out.parent.resolve():
+        print(f"Its paths are relative to {source.root}: pass --root {source.root} with it.")
+
+
+@app.command()
+def split(
+    samples: Annotated[Path, typer.Argument(help="A samples.csv.", metavar="SAMPLES")],
+    out: Annotated[Path, typer.Option(help="The table to write, with its split column filled.")],
+    protocol: Protocol = "random",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Decide who trains, who validates and who is kept for the test."""
+    from leukoscope.data import splits
+    from leukoscope.data.samples import read_samples, write_samples
+
+    assigned = splits.assign(read_samples(samples), protocol=protocol, seed=seed)
+    write_samples(assigned, out)
+    for name, counted in splits.summary(assigned).items():
+        print(f"{name:<11}{sum(counted.values()):>6}   {_listing(counted)}")
+    print(f"May be on two sides under {protocol!r}: {splits.PROTOCOLS[protocol]}.")
+
+
+@app.command()
+def train(
+    samples: Annotated[
+        Path, typer.Argument(help="A samples.csv with its split column filled.", metavar="SAMPLES")
+    ],
+    network: Annotated[str, typer.Option(help="The name of a torchvision network.")],
+    out: Annotated[Path, typer.Option(help="The folder of the classifier and its history.")],
+    classes: ClassesOption = "binary",
+    negative: Negative = "Benign",
+    epochs: Epochs = None,
+    weights: Weights = "none",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    setting: Set = None,
+    root: Root = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train one network; its test images are predicted once, at the end."""
+    from leukoscope.benchmark import train_listed
+
+    metrics = train_listed(
+        samples,
+        network,
+        out,
+        root=root,
+        classes=classes,
+        negative=negative,
+        weights=weights,
+        overrides=_overrides(setting, epochs) | {"seed": seed},
+        quiet=quiet,
+    )
+    _print_metrics(metrics)
+    print(f"\nClassifier: {out / 'classifier'}")
+
+
+@app.command()
+def predict(
+    classifier: Annotated[Path, typer.Argument(help="A classifier folder.", metavar="CLASSIFIER")],
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="The table to write.")],
+    quiet: Quiet = False,
+) -> None:
+    """Probabilities for pictures; an unreadable one costs its row alone."""
+    from leukoscope.learn.prediction import predict_files
+
+    done, failed = predict_files(classifier, paths, out, quiet=quiet)
+    print(f"{out}: {done} predicted, {failed} unreadable. It assists; it does not diagnose.")
+
+
+@app.command()
+def evaluate(
+    predictions: Annotated[
+        Path, typer.Argument(help="A predictions.csv, ours or another program's.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of metrics.json.")],
+) -> None:
+    """All figures of a predictions.csv."""
+    from leukoscope.data.predictions import read_predictions
+    from leukoscope.evaluate import metrics
+    from leukoscope.files import make_folder, write_json
+
+    read = read_predictions(predictions)
+    figures = metrics.evaluate(read.targets, read.probabilities, classes=read.classes)
+    write_json(make_folder(out) / "metrics.json", figures.as_dict())
+    _print_metrics(figures)
+    print(f"\nAll figures: {out / 'metrics.json'}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a benchmark.", metavar="RUN")],
+    without_images: Annotated[
+        bool,
+        typer.Option(
+            "--without-images", help="Name pictures instead of showing them, for passing it on."
+        ),
+    ] = False,
+) -> None:
+    """Write results.csv and report.html of a benchmark again."""
+    from leukoscope.report import report as html
+    from leukoscope.results import write_results
+
+    write_results(run)
+    print(html.write(run, images=not without_images))
+
+
+def main() -> None:
+    """The program: exit status 0, 1 for work that failed, 2 for a wrong call, 130 for Ctrl-C."""
+    try:
+        app()
+    except LeukoscopeError as error:
+        print(f"leukoscope: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"leukoscope: {where}{error.strerror or error}.", file=sys.stderr)
+        sys.exit(1)
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    names = (name.strip() for name in (text or "").split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _overrides(pairs: list[str] | None, epochs: int | None) -> dict[str, Any]:
+    from leukoscope.settings import parse_overrides
+
+    return parse_overrides(pairs or []) | ({} if epochs is None else {"epochs": epochs})
+
+
+def _warn(sentences: list[str]) -> None:
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _listing(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
+
+
+def _print_metrics(metrics: Any) -> None:
+    interval = metrics.intervals["accuracy"]
+    print(f"{metrics.n} images")
+    print(f"accuracy   {metrics.accuracy:.4f}  [{interval.low:.4f}, {interval.high:.4f}]")
+    for name in ("loss", "precision", "recall", "f1", "balanced_accuracy", "auroc"):
+        value = getattr(metrics, name)
+        print(f"{name:<18}" + ("–" if value is None else f"{value:.4f}"))
+    print(f"confusion {[list(row) for row in metrics.confusion]} ({', '.join(metrics.classes)})")
+
+
+if __name__ == "__main__":
+    main()

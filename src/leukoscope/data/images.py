@@ -1,0 +1,145 @@
+"""Bytes to uint8 pixels: the only file that opens a picture, and the pixel cache."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from leukoscope.data.samples import Sample
+from leukoscope.errors import DataError
+from leukoscope.files import make_folder, reason, replacing, write_text
+from leukoscope.progress import bar
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+MAX_PIXELS = 100_000_000
+_VERSION = 1  # of the decoding below: a change makes every cached array stale
+
+
+class UnreadableImage(DataError):
+    """A file that is no picture, or one that cannot be shown in 8-bit RGB."""
+
+
+def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
+    """The picture as size×size×3 uint8 RGB: its largest centred square, scaled.
+
+    EXIF rotation is applied, transparency becomes white, 16-bit grey keeps its upper eight bits.
+    Raises `UnreadableImage` for anything but a whole JPEG, PNG, BMP, TIFF or WebP of at most 100
+    megapixels; a larger one is refused from its header, before a pixel is decoded.
+    """
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    try:
+        # Read at once: Pillow keeps files open lazily, and many threads would run out of them.
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableImage(
+                    f"{name} has {image.width}×{image.height} pixels; "
+                    f"more than {MAX_PIXELS // 10**6} megapixels are not decoded."
+                )
+            rgb = _rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{name} is not a picture ({', '.join(FORMATS)}).") from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(f"{name} is too large to decode: {error}") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        # Pillow raises all four on damaged files, depending on the format.
+        raise UnreadableImage(f"{name} cannot be decoded: {reason(error)}.") from error
+    if rgb.size != (size, size):
+        rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(rgb)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no defined range")
+    if image.mode.startswith("I"):  # 16-bit grey; Pillow's own conversion would clip at 255
+        values = np.clip(np.asarray(image), 0, 65535) >> 8
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return image.convert("RGB")
+
+
+def cache_folder() -> Path:
+    """Where decoded pixels are kept: `$LEUKOSCOPE_CACHE`, or `leukoscope` in the user's cache."""
+    given = os.environ.get("LEUKOSCOPE_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leukoscope"
+
+
+def load(
+    samples: Sequence[Sample],
+    root: Path,
+    *,
+    size: int,
+    skip_unreadable: bool = False,
+    quiet: bool = False,
+) -> tuple[NDArray[np.uint8], dict[str, str]]:
+    """N×size×size×3 pixels of the rows in their order, and why which paths were left out.
+
+    The array is memory-mapped from the pixel cache, whose file is named by the contents of the
+    images (their `sha256`, see `samples.hashed`): the same images are decoded once, a changed one
+    again. With `skip_unreadable` the rows of unreadable pictures are missing from the array and
+    listed; otherwise the first one raises `UnreadableImage`.
+    """
+    key = hashlib.sha256(repr((_VERSION, size, skip_unreadable)).encode())
+    for sample in samples:
+        key.update(bytes.fromhex(sample.sha256))
+    folder = make_folder(cache_folder())
+    cached = folder / f"{key.hexdigest()[:32]}-{size}.npy"
+    listed = cached.with_suffix(".json")
+    if not cached.exists():
+        unreadable = _fill(cached, samples, root, size, skip_unreadable, quiet)
+        write_text(listed, json.dumps(unreadable, indent=2))
+    return np.load(cached, mmap_mode="c"), json.loads(listed.read_text())
+
+
+def _fill(
+    cached: Path, samples: Sequence[Sample], root: Path, size: int, skip: bool, quiet: bool
+) -> dict[str, str]:
+    unreadable: dict[str, str] = {}
+    with replacing(cached) as beside:
+        pixels = _allocate(beside, (len(samples), size, size, 3))
+
+        def fill(row: int) -> None:
+            try:
+                pixels[row] = decode(root / samples[row].path, size)
+            except UnreadableImage as error:
+                if not skip:
+                    raise
+                unreadable[samples[row].path] = str(error)
+
+        with (
+            ThreadPoolExecutor(os.cpu_count()) as pool,
+            bar("decoding", len(samples), quiet=quiet) as advance,
+        ):
+            try:
+                for _ in pool.map(fill, range(len(samples))):
+                    advance()
+            except UnreadableImage:
+                pool.shutdown(cancel_futures=True)
+                raise
+        if unreadable:
+            kept = [row for row, sample in enumerate(samples) if sample.path not in unreadable]
+            np.save(beside.with_suffix(".npy"), pixels[kept])
+            beside.with_suffix(".npy").replace(beside)
+    return unreadable
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    # Without its blocks reserved, a mapped file on a full disk ends the process with SIGBUS.
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return pixels

@@ -1,0 +1,1 @@
+"""Everything that holds a tensor; torch is imported here and nowhere else."""

@@ -1,0 +1,107 @@
+"""Classifier: uint8 pixels in, logits out; its folder on disk."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from leukoscope.errors import UsageError
+from leukoscope.files import make_folder, read_json, reason, replacing, write_text
+from leukoscope.learn import networks
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierConfig:
+    """What besides its weights makes a classifier; `config.json` of its folder."""
+
+    network: str
+    classes: tuple[str, ...]
+    size: int  # pixels; images are decoded to size × size
+    mean: tuple[float, ...]  # per channel, of pixels scaled to 0–1
+    std: tuple[float, ...]
+    normalization: str = "batch"
+    fingerprint: str = ""  # of the samples it learned from
+    temperature: float = 1.0  # divides the logits; 1 until calibrated
+
+
+class Classifier(nn.Module):
+    """A network with its preprocessing inside, so that no face of the program can differ."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, config: ClassifierConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        for name in ("mean", "std"):
+            values = 255 * torch.tensor(getattr(config, name)).view(1, 3, 1, 1)
+            self.register_buffer(name, values, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Logits, N×K, of N×H×W×3 pixels within 0–255, uint8 or floating-point."""
+        images = pixels.permute(0, 3, 1, 2)  # a view: N×H×W×3 in memory is channels-last
+        logits: Tensor = self.network((images - self.mean) / self.std)
+        return logits / self.config.temperature
+
+    def train(self, mode: bool = True) -> "Classifier":
+        """Itself, in training mode or not; frozen batch norms stay as they are."""
+        super().train(mode)
+        if self.config.normalization == "frozen":
+            networks.freeze_batch_norms(self.network)
+        return self
+
+    def save(self, folder: Path) -> None:
+        """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout."""
+        make_folder(folder)
+        save_weights(self.network.state_dict(), folder / "model.safetensors")
+        write_text(folder / "config.json", json.dumps(asdict(self.config), indent=2) + "\n")
+
+
+def save_weights(state: dict[str, Tensor], path: Path) -> None:
+    """`path` as safetensors; raises `OSError` when the disk is full."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    with replacing(path) as beside:
+        try:
+            save_file({key: value.contiguous() for key, value in state.items()}, beside)
+        except SafetensorError as error:
+            raise OSError(f"{path} could not be written: {error}") from error
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Nothing; the network has the weights of the safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        network.load_state_dict(load_file(path), assign=True)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be read as safetensors: {reason(error)}.") from error
+    except RuntimeError as error:
+        raise UsageError(f"{path} does not fit the network of its config.json.") from error
+
+
+def load(folder: Path) -> Classifier:
+    """The classifier saved in `folder`, ready to predict."""
+    values = read_json(folder / "config.json")
+    known = {field.name for field in fields(ClassifierConfig)}
+    if unknown := sorted(set(values) - known):
+        raise UsageError(f"{folder / 'config.json'} has the unknown key {unknown[0]!r}.")
+    arguments: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    try:
+        config = ClassifierConfig(**arguments)
+    except TypeError as error:
+        raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
+    with torch.device("meta"):  # no memory and no initialisation for weights that are replaced
+        network = networks.skeleton(
+            config.network, len(config.classes), normalization=config.normalization
+        )
+    load_weights(network, folder / "model.safetensors")
+    return Classifier(network.to(memory_format=torch.channels_last), config).eval()

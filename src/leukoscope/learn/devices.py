@@ -1,0 +1,80 @@
+"""Where the tensors are and how precise: one Fabric for CPU, GPU, and several processes."""
+
+import ctypes
+import logging
+import os
+import platform
+import sys
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+
+def fabric_for(precision: str = "auto") -> Fabric:
+    """A launched Fabric: one device, or under torchrun one per process of this node."""
+    cuda = torch.cuda.is_available()
+    if not cuda:
+        keep_freed_memory()
+    # Fabric announces its precision; the record of the run says it better.
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
+    fabric = Fabric(
+        accelerator="cuda" if cuda else "cpu",
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", 1)),
+        num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", 1)),
+        strategy="ddp" if int(os.environ.get("WORLD_SIZE", 1)) > 1 else "auto",
+        precision="bf16-mixed" if uses_bf16(precision) else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def keep_freed_memory() -> None:
+    """Nothing; memory that is freed stays with this process, ready for the next step.
+
+    glibc gives large blocks back to the system when they are freed, and the system clears each
+    page when it is asked for again: up to half of a training step (see docs/results).
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    trim_threshold, mmap_max = -1, -4  # from malloc.h
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def uses_bf16(precision: str) -> bool:
+    """Whether this setting means bfloat16 on this machine."""
+    return precision == "bf16" or (precision == "auto" and has_bf16())
+
+
+def has_bf16() -> bool:
+    """Whether this machine multiplies bfloat16 in hardware; elsewhere it would be slower."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    flags = cpuinfo.read_text()
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def describe(fabric: Fabric, precision: str) -> str:
+    """The device in words, for the record."""
+    if fabric.device.type == "cuda":
+        name = torch.cuda.get_device_name(fabric.device)
+    else:
+        name = f"{_processor()}, {torch.get_num_threads()} threads"
+    processes = f", {fabric.world_size} processes" if fabric.world_size > 1 else ""
+    number = "bf16" if uses_bf16(precision) else "float32"
+    return f"{fabric.device.type}: {name}{processes}, {number}"
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

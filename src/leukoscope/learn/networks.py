@@ -1,0 +1,226 @@
+"""A name and a number of classes to a torchvision network."""
+
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from leukoscope.errors import LeukoscopeError, UsageError, nearest
+from leukoscope.files import reason
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights expect −1 to 1
+_AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+
+
+def names() -> list[str]:
+    """The torchvision classification networks."""
+    known: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return known
+
+
+def check_name(name: str) -> None:
+    """Nothing, or `UsageError` with the nearest known name."""
+    if name not in names():
+        hint = nearest(name, names())
+        raise UsageError(f"There is no torchvision network {name!r}.{hint}")
+
+
+def imagenet_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel that the network's ImageNet weights expect."""
+    if name in _INCEPTIONS:
+        return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+    return IMAGENET_MEAN, IMAGENET_STD
+
+
+def build(
+    name: str,
+    classes: int,
+    *,
+    weights: str = "none",
+    trainable: str = "all",
+    normalization: str = "batch",
+    dropout: float | None = None,
+) -> nn.Module:
+    """The torchvision network with a new last layer of `classes` outputs.
+
+    `weights` is `none`, `imagenet`, or a `.safetensors` file with weights of the same network
+    (torchvision's names; a last layer of another size is left out).
+    """
+    if normalization == "frozen" and weights == "none":
+        raise UsageError("normalization=frozen needs weights: untrained statistics say nothing.")
+    network = skeleton(name, classes, normalization=normalization, initialise=weights == "none")
+    if dropout is not None:
+        for module in network.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+    head = _last_layer(network)
+    if weights != "none":
+        state, origin = _imagenet(name) if weights == "imagenet" else _local(Path(weights))
+        _load(network, name, state, head, origin)
+    if trainable == "last":
+        network.requires_grad_(False)
+        network.get_submodule(head).requires_grad_(True)
+    return network
+
+
+def skeleton(
+    name: str, classes: int, *, normalization: str = "batch", initialise: bool = False
+) -> nn.Module:
+    """The network with a new last layer; its weights are of no use unless `initialise`.
+
+    Auxiliary heads are left off: they were made for networks without batch normalisation.
+    """
+    check_name(name)
+    options: dict[str, object] = {}
+    if name in _INCEPTIONS:
+        # torchvision draws these two from a truncated normal, which takes seconds.
+        options = {"aux_logits": False, "init_weights": initialise}
+    network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
+    normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+    if normalization == "group":
+        _replace_batch_norms(network)
+    if initialise and not normalised:
+        _initialise(network)
+    _replace_last_layer(network, classes)
+    return network
+
+
+def freeze_batch_norms(network: nn.Module) -> None:
+    """Nothing; batch norms use and keep the statistics of their weights, also in training."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
+def _last_layer(network: nn.Module) -> str:
+    """The last linear layer, or (SqueezeNet) the convolution that plays its part."""
+    layers: list[str] = [
+        n for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)
+    ]
+    return layers[-1]
+
+
+def _replace_last_layer(network: nn.Module, classes: int) -> None:
+    name = _last_layer(network)
+    old = network.get_submodule(name)
+    new: nn.Linear | nn.Conv2d
+    if isinstance(old, nn.Conv2d):
+        new = nn.Conv2d(old.in_channels, classes, kernel_size=1)
+    else:
+        assert isinstance(old, nn.Linear)
+        new = nn.Linear(old.in_features, classes)
+    # Small, so that training starts undecided between the classes.
+    nn.init.normal_(new.weight, std=0.01)
+    assert new.bias is not None
+    nn.init.zeros_(new.bias)
+    parent, _, attribute = name.rpartition(".")
+    setattr(network.get_submodule(parent), attribute, new)
+
+
+def _initialise(network: nn.Module) -> None:
+    """He et al. 2015 (arXiv 1502.01852): without normalisation layers, signals must keep their
+    size through ReLUs by the weights alone, which torchvision's own AlexNet does not see to.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.constant_(module.bias, 0)
+
+
+def _replace_batch_norms(network: nn.Module) -> None:
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                channels = child.num_features
+                groups = next(g for g in (32, 16, 8, 4, 2, 1) if channels % g == 0)
+                setattr(parent, name, nn.GroupNorm(groups, channels))
+
+
+def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
+    weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1  # the reference table's
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    try:
+        state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise LeukoscopeError(
+            f"The ImageNet weights of {name} could not be fetched ({reason(error)}). Download "
+            f"{weights.url} on a machine that can, and put it at {file}."
+        ) from error
+    return state, str(file)
+
+
+def _local(path: Path) -> tuple[dict[str, Tensor], str]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix != ".safetensors":
+        raise UsageError(
+            f"{path}: weights are read from .safetensors files only, since other formats can run "
+            f"code; 'none' and 'imagenet' are the other choices."
+        )
+    try:
+        state = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be read as safetensors: {reason(error)}.") from error
+    return {key.removeprefix("network."): value for key, value in state.items()}, str(path)
+
+
+def _load(network: nn.Module, name: str, state: dict[str, Tensor], head: str, origin: str) -> None:
+    own = network.state_dict()
+    state = {key: value for key, value in state.items() if not key.startswith(_AUXILIARY)}
+    for key in (f"{head}.weight", f"{head}.bias"):
+        if key in state and state[key].shape != own[key].shape:
+            del state[key]
+    body = {key for key in own if not key.startswith(f"{head}.")}
+    wrong = [
+        *sorted(body - state.keys()),
+        *sorted(state.keys() - own.keys()),
+        *sorted(key for key in state.keys() & own.keys() if state[key].shape != own[key].shape),
+    ]
+    if wrong:
+        raise UsageError(
+            f"{origin} holds weights of another network than {name}: "
+            f"{len(wrong)} tensors differ, the first is {wrong[0]}."
+        )
+    network.load_state_dict(state, strict=False)
+
+
+class _SyncedBatchNorm(nn.BatchNorm2d):
+    """Batch statistics over all processes; torch's own SyncBatchNorm works on GPUs only."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        from torch.distributed.nn.functional import all_reduce
+
+        values = input.float()
+        count = all_reduce(values.new_tensor(values.numel() / values.shape[1]))
+        mean = all_reduce(values.sum((0, 2, 3))) / count
+        centred = values - mean.view(1, -1, 1, 1)
+        variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        with torch.no_grad():
+            assert self.running_mean is not None
+            assert self.running_var is not None
+            assert self.num_batches_tracked is not None
+            assert self.momentum is not None
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        normalised = centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
+        answer: Tensor = normalised.to(input.dtype)
+        return answer
+
+
+def synchronise_batch_norms(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network with statistics over all processes, whose number then changes nothing."""
+    if device.type == "cuda":
+        synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return synced
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = _SyncedBatchNorm
+    return network

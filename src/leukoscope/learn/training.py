@@ -1,0 +1,344 @@
+"""The loop: pixels and settings in, Classifier and history out."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from leukoscope.errors import DataError, LeukoscopeError
+from leukoscope.files import make_folder, replacing, write_csv
+from leukoscope.learn import classifier as classifiers
+from leukoscope.learn import networks
+from leukoscope.learn.augment import augment, parameters, resize
+from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.devices import fabric_for
+from leukoscope.progress import Advance, bar
+from leukoscope.settings import TrainingSettings
+
+_WARM_UP = 0.2  # of a one-cycle schedule; Smith and Topin 2018 (arXiv 1708.07120) use up to 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One row of `history.csv`; losses are mean cross-entropies, without smoothing or weights."""
+
+    epoch: int
+    size: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float  # of training and validation
+    images_per_second: float  # of training alone
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a network may learn from: N×S×S×3 uint8 pixels, their classes, and who plays which part.
+
+    `train` and `validation` are row numbers; rows in neither are never looked at.
+    """
+
+    pixels: NDArray[np.uint8]
+    targets: NDArray[np.int64]
+    classes: tuple[str, ...]
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    fingerprint: str = ""
+
+
+def train(
+    data: TrainingData,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    fabric: Fabric | None = None,
+    quiet: bool = False,
+) -> tuple[Classifier, list[Epoch]]:
+    """The classifier of the epoch with the lowest validation loss, and the history of all epochs.
+
+    `folder` receives `history.csv`, `classifier/`, and after each epoch a checkpoint from which
+    the same call goes on if it was cut short, to the same result. Random numbers follow from
+    seed, epoch and step alone. A loss that is not a number raises `LeukoscopeError`.
+    """
+    make_folder(folder)
+    fabric = fabric or fabric_for(settings.precision)
+    run = _Run(data, settings, folder, fabric)
+    steps = settings.epochs * run.steps
+    with bar(settings.network, steps, quiet=quiet or not fabric.is_global_zero) as advance:
+        run.resume()
+        advance(len(run.history) * run.steps)
+        while len(run.history) < settings.epochs:
+            run.epoch(advance)
+    return run.finish(), run.history
+
+
+class _Run:
+    """What changes while a network is trained."""
+
+    def __init__(
+        self, data: TrainingData, settings: TrainingSettings, folder: Path, fabric: Fabric
+    ) -> None:
+        self.data, self.settings, self.folder, self.fabric = data, settings, folder, fabric
+        self.history: list[Epoch] = []
+        self.batch = min(settings.batch, len(data.train))
+        self.steps = len(data.train) // self.batch
+        torch.manual_seed(settings.seed)
+        network = networks.build(
+            settings.network,
+            len(data.classes),
+            weights=settings.weights,
+            trainable=settings.trainable,
+            normalization=settings.normalization,
+            dropout=settings.dropout,
+        )
+        if fabric.world_size > 1:
+            network = networks.synchronise_batch_norms(network, fabric.device)
+        mean, std = (
+            _channel_statistics(data.pixels[data.train])
+            if settings.weights == "none"
+            else networks.imagenet_normalisation(settings.network)
+        )
+        config = ClassifierConfig(
+            network=settings.network,
+            classes=data.classes,
+            size=settings.size,
+            mean=mean,
+            std=std,
+            normalization=settings.normalization,
+            fingerprint=data.fingerprint,
+        )
+        self.classifier = Classifier(network, config).to(memory_format=torch.channels_last)
+        self.model, self.optimizer = fabric.setup(
+            self.classifier, _optimizer(self.classifier, settings)
+        )
+        self.targets = torch.from_numpy(data.targets).to(fabric.device)
+        self.pixels = {settings.size: _on_device(data.pixels, fabric.device)}
+        self.class_weights = torch.ones(len(data.classes), device=fabric.device)
+        if settings.class_weights:
+            counted = np.bincount(data.targets[data.train], minlength=len(data.classes))
+            balanced = len(data.train) / (len(data.classes) * counted)
+            self.class_weights = torch.tensor(balanced, dtype=torch.float32, device=fabric.device)
+
+    def epoch(self, advance: Advance) -> None:
+        """One more row of the history, and the checkpoint after it."""
+        number, settings = len(self.history), self.settings
+        early = number < settings.early_epochs
+        size = settings.early_size if early and settings.early_size else settings.size
+        started = time.perf_counter()
+        pixels = self._pixels(size)
+        loss = self._train(number, pixels, advance)
+        seconds = time.perf_counter() - started
+        validation_loss, accuracy = self._validate(pixels)
+        self.history.append(
+            Epoch(
+                epoch=number + 1,
+                size=size,
+                train_loss=loss,
+                validation_loss=validation_loss,
+                validation_accuracy=accuracy,
+                seconds=time.perf_counter() - started,
+                images_per_second=self.steps * self.batch / seconds,
+            )
+        )
+        if self.fabric.is_global_zero:
+            self._keep()
+        self.fabric.barrier()
+
+    def _pixels(self, size: int) -> Tensor:
+        """All images at this size; one size is kept besides the full one."""
+        if size not in self.pixels:
+            full = self.pixels[self.settings.size]
+            self.pixels[size] = torch.cat([resize(part, size) for part in full.split(256)])
+        return self.pixels[size]
+
+    def _train(self, epoch: int, pixels: Tensor, advance: Advance) -> float:
+        fabric, settings = self.fabric, self.settings
+        generator = torch.Generator().manual_seed(_seed(settings.seed, epoch))
+        # Dropout must differ between processes, and be the same after a restart.
+        torch.manual_seed(_seed(settings.seed, epoch, fabric.global_rank))
+        order = torch.from_numpy(self.data.train)[
+            torch.randperm(len(self.data.train), generator=generator)
+        ]
+        self.model.train()
+        total, tick = 0.0, time.perf_counter()
+        for step in range(self.steps):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._rate(epoch * self.steps + step)
+            mine = slice(fabric.global_rank, None, fabric.world_size)
+            rows = order[step * self.batch : (step + 1) * self.batch][mine].to(fabric.device)
+            changes = parameters(self.batch, settings, generator)[mine].to(fabric.device)
+            logits = self.model(augment(pixels[rows.to(pixels.device)].to(fabric.device), changes))
+            total += self._step(logits.float(), self.targets[rows])
+            if not math.isfinite(total):
+                raise LeukoscopeError(
+                    f"The training of {settings.network} diverged in epoch {epoch + 1}: its loss "
+                    f"is not a number. Try a lower rate, --set learning_rate="
+                    f"{settings.learning_rate / 3:.2g}."
+                )
+            rate = (step + 1) * self.batch / (time.perf_counter() - tick)
+            advance(1, note=f"epoch {epoch + 1} · {pixels.shape[1]} px · {rate:.0f} images/s")
+        return self._sum(total) / (self.steps * self.batch)
+
+    def _step(self, logits: Tensor, targets: Tensor) -> float:
+        """The plain cross-entropy of this process's part of the batch, summed; one step made."""
+        losses = F.cross_entropy(
+            logits,
+            targets,
+            weight=self.class_weights,
+            label_smoothing=self.settings.label_smoothing,
+            reduction="none",
+        )
+        # The mean over the whole batch: Fabric averages gradients over processes.
+        self.fabric.backward(losses.sum() * (self.fabric.world_size / self.batch))
+        self.fabric.clip_gradients(
+            self.model,
+            self.optimizer,
+            max_norm=self.settings.gradient_clip,
+            error_if_nonfinite=False,
+        )
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return F.cross_entropy(logits.detach(), targets, reduction="sum").item()
+
+    def _rate(self, step: int) -> float:
+        """The learning rate: up in a line (one-cycle only), then down along a cosine to zero."""
+        steps = self.settings.epochs * self.steps
+        warm_up = _WARM_UP * steps if self.settings.schedule == "one-cycle" else 0
+        if step < warm_up:
+            return self.settings.learning_rate * (step + 1) / (warm_up + 1)
+        share = (step - warm_up) / (steps - warm_up)
+        return self.settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
+
+    @torch.no_grad()
+    def _validate(self, pixels: Tensor) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy over the validation images at this size."""
+        self.model.eval()
+        fabric = self.fabric
+        rows = torch.from_numpy(self.data.validation)[fabric.global_rank :: fabric.world_size]
+        loss = correct = 0.0
+        for part in rows.split(64):
+            logits = self.model(pixels[part.to(pixels.device)].to(fabric.device)).float()
+            targets = self.targets[part.to(fabric.device)]
+            loss += F.cross_entropy(logits, targets, reduction="sum").item()
+            correct += (logits.argmax(dim=1) == targets).sum().item()
+        count = len(self.data.validation)
+        return self._sum(loss) / count, self._sum(correct) / count
+
+    def _sum(self, value: float) -> float:
+        total = self.fabric.all_reduce(torch.tensor(value, dtype=torch.float64), reduce_op="sum")
+        assert isinstance(total, Tensor)
+        return total.item()
+
+    def best(self) -> Epoch:
+        """The epoch with the lowest validation loss among those that saw images of full size."""
+        full = [epoch for epoch in self.history if epoch.size == self.settings.size]
+        return min(full, key=lambda epoch: epoch.validation_loss)
+
+    def _keep(self) -> None:
+        """The files from which `resume` goes on; in this order, a kill between two of them costs
+        an epoch, which is then repeated to the same result."""
+        state = self.classifier.network.state_dict()
+        if self.history[-1].size == self.settings.size and self.best() is self.history[-1]:
+            classifiers.save_weights(state, self.folder / "best.safetensors")
+        write_csv(
+            self.folder / "history.csv",
+            [field.name for field in fields(Epoch)],
+            map(astuple, self.history),
+        )
+        with replacing(self.folder / "checkpoint.pt") as beside:
+            torch.save(
+                {
+                    "settings": self.settings.model_dump_json(),
+                    "fingerprint": self.data.fingerprint,
+                    "history": [astuple(epoch) for epoch in self.history],
+                    "network": state,
+                    "optimizer": self.optimizer.state_dict(),
+                },
+                beside,
+            )
+
+    def resume(self) -> None:
+        """Nothing; the run stands where its checkpoint, if there is one, left it."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        if (
+            checkpoint["settings"] != self.settings.model_dump_json()
+            or checkpoint["fingerprint"] != self.data.fingerprint
+        ):
+            raise LeukoscopeError(
+                f"{path} belongs to a training with other settings or images; "
+                f"choose another folder, or delete it."
+            )
+        self.classifier.network.load_state_dict(checkpoint["network"])
+        self.optimizer.load_state_dict(checkpoint["optimizer"])
+        self.history = [Epoch(*values) for values in checkpoint["history"]]
+
+    def finish(self) -> Classifier:
+        """The best epoch's classifier, saved; the checkpoint is no longer needed."""
+        folder = self.folder / "classifier"
+        if self.fabric.is_global_zero:
+            classifiers.load_weights(self.classifier.network, self.folder / "best.safetensors")
+            self.classifier.save(folder)
+            (self.folder / "checkpoint.pt").unlink()
+            (self.folder / "best.safetensors").unlink()
+        self.fabric.barrier()
+        return classifiers.load(folder)
+
+
+def _seed(*numbers: int) -> int:
+    """A seed that follows from these numbers alone."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    trained = [p for p in model.parameters() if p.requires_grad]
+    # Biases and normalisation scales are not decayed (He et al. 2018, arXiv 1812.01187).
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.ndim > 1]},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(
+        groups, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True
+    )
+
+
+def _channel_statistics(
+    pixels: NDArray[np.uint8],
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of the training images, scaled to 0–1."""
+    counts = [np.bincount(pixels[..., channel].ravel(), minlength=256) for channel in range(3)]
+    values = np.arange(256) / 255
+    means = [float(np.average(values, weights=c)) for c in counts]
+    spreads = [
+        float(np.sqrt(np.average((values - mean) ** 2, weights=c)))
+        for mean, c in zip(means, counts, strict=True)
+    ]
+    if min(spreads) == 0:
+        raise DataError("The training images have a channel of one single value: nothing to learn.")
+    return tuple(means), tuple(spreads)
+
+
+def _on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """The pixels on the device where half of its free memory holds them, else where they are."""
+    if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
+        return torch.from_numpy(np.asarray(pixels)).to(device)
+    return torch.from_numpy(np.asarray(pixels))
+
+
+def label_rows(splits: Sequence[str], split: str) -> NDArray[np.int64]:
+    """The numbers of the rows in this split."""
+    return np.flatnonzero(np.asarray(splits) == split)

@@ -1,0 +1,1 @@
+"""Numbers to something a person looks at: figures, one HTML file, a model card."""

@@ -1,0 +1,230 @@
+"""Rows of results put side by side: means over seeds, the best network, what it amounts to."""
+
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leukoscope.report import wording
+from leukoscope.report.run import Confusion, Result
+
+_SPACE = "\N{NO-BREAK SPACE}"
+_SPLITS = {
+    "random": (
+        "Images are divided at random. Images of the same field can be on both sides of the "
+        "split, so the figures say how well known smears are recognised, not new ones."
+    ),
+    "scene": (
+        "Equal and overlapping fields stay on one side of the split. Images of the same patient, "
+        "slide or staining session can still be on both sides."
+    ),
+    "session": (
+        "Images that look taken together stay on one side of the split. These sessions are "
+        "inferred; images of the same patient can still be on both sides."
+    ),
+    "group": (
+        "Images of one group, as the group column of samples.csv has it, stay on one side of the "
+        "split. What that column does not record can still be on both sides."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """One network or baseline under one protocol: its results, one per seed."""
+
+    network: str
+    results: tuple[Result, ...]
+
+    @property
+    def name(self) -> str:
+        """The name as a reader knows it."""
+        return wording.network(self.network)
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is there to be beaten."""
+        return self.results[0].is_baseline
+
+    def mean(self, column: str) -> float | None:
+        """The mean of a column over the seeds, None when a seed lacks it."""
+        values = self._values(column)
+        return None if values is None else statistics.fmean(values)
+
+    def spread(self, column: str) -> float | None:
+        """The standard deviation over the seeds, None for a single one."""
+        values = self._values(column)
+        return None if values is None or len(values) < 2 else statistics.stdev(values)
+
+    def _values(self, column: str) -> list[float] | None:
+        values = [getattr(result, column) for result in self.results]
+        return None if any(value is None for value in values) else values
+
+    @property
+    def accuracy(self) -> float:
+        """The mean accuracy."""
+        return statistics.fmean(result.accuracy for result in self.results)
+
+    @property
+    def loss(self) -> float:
+        """The mean loss."""
+        return statistics.fmean(result.loss for result in self.results)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """From the lowest to the highest bound of the seeds' exact intervals.
+
+        Seeds share images, so their counts must not be pooled into one narrower interval.
+        """
+        intervals = [result.interval for result in self.results]
+        return min(one.low for one in intervals), max(one.high for one in intervals)
+
+    @property
+    def confusion(self) -> Confusion:
+        """The counts of all seeds together."""
+        matrices = [result.confusion for result in self.results]
+        return tuple(
+            tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*matrices, strict=True)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All that was measured for one task under one protocol."""
+
+    classes: str
+    protocol: str
+    names: tuple[str, ...]
+    entrants: tuple[Entrant, ...]
+
+    @property
+    def key(self) -> str:
+        """A short name, used in file names and as an anchor."""
+        return re.sub(r"[^A-Za-z0-9_.-]", "_", f"{self.classes}-{self.protocol}")
+
+    @property
+    def title(self) -> str:
+        """What is told apart, and how the images were divided."""
+        if len(self.names) == 2:
+            return f"{self.names[0]} against {self.names[1]}, {self.protocol} split"
+        return f"{len(self.names)} classes, {self.protocol} split"
+
+    @property
+    def networks(self) -> list[Entrant]:
+        """The trained networks, in the order of the table."""
+        return [one for one in self.entrants if not one.is_baseline]
+
+    @property
+    def baselines(self) -> list[Entrant]:
+        """The rows that a network has to beat."""
+        return [one for one in self.entrants if one.is_baseline]
+
+    def baseline(self, name: str) -> Entrant | None:
+        """The baseline of this name, if it was measured."""
+        return next((one for one in self.baselines if one.network == name), None)
+
+    @property
+    def best(self) -> Entrant | None:
+        """The network with the highest mean accuracy; of equal ones that of the lowest loss."""
+        return max(self.networks, key=lambda one: (one.accuracy, -one.loss), default=None)
+
+    @property
+    def seeds(self) -> int:
+        """The largest number of seeds behind one row."""
+        return max(len(one.results) for one in self.entrants)
+
+    @property
+    def n_test(self) -> str:
+        """The number of test images, or its range over the seeds."""
+        found = sorted({result.n_test for one in self.entrants for result in one.results})
+        return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
+
+
+def compare(results: Sequence[Result]) -> list[Comparison]:
+    """One comparison per task and protocol, rows in the order of their first appearance."""
+    grouped: dict[tuple[str, str], dict[str, list[Result]]] = {}
+    for result in results:
+        rows = grouped.setdefault((result.classes, result.protocol), {})
+        rows.setdefault(result.network, []).append(result)
+    return [
+        Comparison(
+            classes=classes,
+            protocol=protocol,
+            names=_names([result for rows in networks.values() for result in rows]),
+            entrants=tuple(Entrant(name, tuple(rows)) for name, rows in networks.items()),
+        )
+        for (classes, protocol), networks in grouped.items()
+    ]
+
+
+def _names(results: Sequence[Result]) -> tuple[str, ...]:
+    for result in results:
+        predictions = result.predictions()
+        if predictions is not None:
+            return predictions.classes
+    return tuple(f"class {number}" for number in range(1, len(results[0].confusion) + 1))
+
+
+def protocol_sentence(protocol: str) -> str:
+    """What the split keeps apart and what it does not."""
+    unknown = (
+        f"The images were divided by the protocol “{protocol}”, which this report cannot explain."
+    )
+    return _SPLITS.get(protocol, unknown)
+
+
+def measured(entrant: Entrant) -> str:
+    """The accuracy with its interval and what stands behind it."""
+    low, high = entrant.bounds
+    bounds = f"{wording.percent(low)} to {wording.percent(high)}"
+    spread = entrant.spread("accuracy")
+    if spread is None:
+        return f"95{_SPACE}% interval {bounds}"
+    seeds = wording.count(len(entrant.results), "seed")
+    return (
+        f"mean of {seeds}, standard deviation {wording.points(spread)}; the seeds’ 95{_SPACE}% "
+        f"intervals lie within {bounds}"
+    )
+
+
+def verdict(comparison: Comparison) -> str:
+    """Whether the networks have shown more than colour does, in plain words."""
+    best, forest = comparison.best, comparison.baseline("colour-forest")
+    if best is None:
+        return "No network has been trained yet."
+    if forest is None:
+        return (
+            "No colour baseline was measured, so nothing says how much of these figures the "
+            "colour of the images alone explains."
+        )
+    if best.accuracy <= forest.accuracy:
+        return (
+            "No network beats the colour baseline, which sees no cell: these figures do not show "
+            "that any network recognises cells."
+        )
+    ahead = wording.points(best.accuracy - forest.accuracy)
+    behind = [one.name for one in comparison.networks if one.accuracy <= forest.accuracy]
+    rest = f" Not ahead of it: {wording.listing(behind)}." if behind else ""
+    if forest.bounds[1] >= best.bounds[0]:
+        weight = "their intervals overlap, so these test images alone do not settle it"
+    else:
+        weight = "their intervals do not overlap"
+    return (
+        f"{best.name} is ahead of the colour baseline, which sees no cell, by {ahead}; "
+        f"{weight}.{rest}"
+    )
+
+
+def cautions(comparison: Comparison) -> list[str]:
+    """What the figures above do not say."""
+    found = [protocol_sentence(comparison.protocol)]
+    if len(comparison.networks) > 1:
+        found.append(
+            f"The best of {len(comparison.networks)} networks was picked by its test accuracy, "
+            "which flatters it a little."
+        )
+    found.append(
+        "The intervals are exact for independent images (Clopper–Pearson); images of one patient "
+        "or smear resemble each other, so the true uncertainty is larger."
+    )
+    return found

@@ -1,0 +1,153 @@
+"""The figures of a comparison: what is drawn, under which name, and what it shows in words."""
+
+import base64
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from leukoscope.evaluate import curves
+from leukoscope.report import plots, style
+from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report.mistakes import Mistake
+from leukoscope.report.wording import share
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure in both its forms: for the page, and as a file of its own."""
+
+    stem: str
+    alt: str
+    width: int
+    height: int
+    uri: str
+    png: bytes
+
+
+def roc_and_precision_recall(comparison: Comparison, mark: str) -> Drawing | None:
+    """The curves of all networks and the colour baseline, None when no predictions were kept."""
+    lines = [line for one in comparison.entrants if (line := _line(one)) is not None]
+    if not lines:
+        return None
+    figure = plots.curves(lines, title=f"ROC and precision–recall: {comparison.title}", mark=mark)
+    areas = "; ".join(f"{line.name} {line.auroc:.4f}" for line in lines)
+    return _drawing(figure, comparison, "curves", f"Curves. Area under the ROC curve: {areas}.")
+
+
+def overview(comparison: Comparison, mark: str) -> Drawing | None:
+    """Accuracy and loss of every network, None when there is none."""
+    dots = [
+        plots.Dot(
+            name=one.name,
+            accuracies=tuple(result.accuracy for result in one.results),
+            intervals=tuple((r.interval.low, r.interval.high) for r in one.results),
+            losses=tuple(result.loss for result in one.results),
+        )
+        for one in comparison.networks
+    ]
+    if not dots:
+        return None
+    references = [(one.name, one.accuracy) for one in comparison.baselines]
+    title = f"Accuracy and loss: {comparison.title}"
+    figure = plots.overview(dots, references, title=title, mark=mark)
+    shares = "; ".join(f"{one.name} {share(one.accuracy)}" for one in comparison.entrants)
+    return _drawing(figure, comparison, "overview", f"Dot plot. Accuracy: {shares}.")
+
+
+def confusions(comparison: Comparison, mark: str) -> list[Drawing]:
+    """One confusion matrix per network and baseline, the counts of all seeds together."""
+    return [
+        _drawing(
+            plots.confusion(
+                one.confusion, comparison.names, seeds=len(one.results), title=one.name, mark=mark
+            ),
+            comparison,
+            f"confusion-{one.network}",
+            f"Confusion matrix of {one.name}, true classes in rows: {one.confusion}.",
+        )
+        for one in comparison.entrants
+    ]
+
+
+def trainings(comparison: Comparison, mark: str) -> list[Drawing]:
+    """The training curves of each network that kept its history."""
+    drawings = []
+    for one in comparison.networks:
+        histories = [
+            (result.seed, history)
+            for result in one.results
+            if (history := result.history()) is not None
+        ]
+        if histories:
+            figure = plots.history(histories, title=one.name, mark=mark)
+            first = histories[0][1]
+            alt = (
+                f"Training of {one.name}: {len(first.epochs)} epochs, the lowest validation loss "
+                f"{first.validation_loss[first.best]:.4f} in epoch {first.epochs[first.best]}."
+            )
+            drawings.append(_drawing(figure, comparison, f"training-{one.network}", alt))
+    return drawings
+
+
+def errors(
+    comparison: Comparison,
+    found: list[Mistake],
+    opened: dict[str, NDArray[np.uint8]],
+    mark: str,
+) -> Drawing | None:
+    """The test images with the largest errors, as far as they could be opened."""
+    shown = [
+        (
+            opened[one.path],
+            f"{one.path.rsplit('/', 1)[-1]}\n{one.label} {one.given:.3f}\n"
+            + ("recognised" if one.predicted == one.label else f"taken for {one.predicted}")
+            + f" ({one.probability:.3f})",
+        )
+        for one in found
+        if one.path in opened
+    ]
+    if not shown:
+        return None
+    figure = plots.errors(shown, title=f"Largest errors: {comparison.title}", mark=mark)
+    return _drawing(figure, comparison, "errors", "The test images with the largest errors.")
+
+
+def _line(entrant: Entrant) -> plots.Line | None:
+    """The mean curves over the seeds, None when a seed has none or lacks a class."""
+    rocs, staircases = [], []
+    auroc, average_precision = entrant.mean("auroc"), entrant.mean("average_precision")
+    if auroc is None or average_precision is None or entrant.network == "majority":
+        return None
+    for result in entrant.results:
+        predictions = result.predictions()
+        if predictions is None or set(predictions.labels) != set(predictions.classes):
+            return None
+        truth = predictions.targets
+        rocs.append(curves.roc_curve(truth, predictions.probabilities))
+        staircases.append(curves.precision_recall_curve(truth, predictions.probabilities))
+    return plots.Line(
+        name=entrant.name,
+        roc=curves.mean_roc(rocs),
+        precision_recall=curves.mean_precision_recall(staircases),
+        auroc=auroc,
+        average_precision=average_precision,
+        baseline=entrant.is_baseline,
+    )
+
+
+def _drawing(figure: Figure, comparison: Comparison, stem: str, alt: str) -> Drawing:
+    width, height = figure.get_size_inches()
+    svg = base64.b64encode(style.svg(figure)).decode() if stem != "errors" else ""
+    if svg:
+        figure.set_layout_engine("none")  # it is laid out: the second file needs no second time
+    return Drawing(
+        stem=re.sub(r"[^A-Za-z0-9_.-]", "_", f"{comparison.key}-{stem}"),
+        alt=alt,
+        width=round(96 * width),
+        height=round(96 * height),
+        uri=f"data:image/svg+xml;base64,{svg}",
+        png=style.png(figure),
+    )

@@ -1,0 +1,219 @@
+"""What a run folder holds, read and checked."""
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from leukoscope.data.predictions import Predictions, read_predictions
+from leukoscope.data.samples import Sample, read_samples
+from leukoscope.errors import DataError, LeukoscopeError
+from leukoscope.evaluate.intervals import Interval, clopper_pearson
+from leukoscope.files import read_csv, read_json
+
+BASELINES = ("colour-forest", "majority")
+IDENTITY = ("network", "protocol", "classes", "seed", "reasons")  # not part of a recipe
+
+_REQUIRED = (
+    *("network", "protocol", "classes", "seed", "n_train", "n_validation", "n_test"),
+    *("loss", "accuracy", "precision", "recall", "f1", "balanced_accuracy"),
+    *("auroc", "average_precision", "confusion", "train_seconds", "train_images_per_second"),
+)
+
+# What a run may leave unsaid.
+SETTINGS: dict[str, Any] = dict.fromkeys(
+    ("leukoscope", "command", "started", "finished", "device", "fingerprint", "root"), ""
+) | {"versions": {}, "settings": {}, "wall_seconds": None}
+CARD: dict[str, Any] = {
+    **dict.fromkeys(("name", "citation", "licence", "url"), ""),
+    **{
+        "title": "Unnamed images",
+        "synthetic": False,
+        "counts": {},
+        "expected_counts": None,
+        "notes": (),
+    },
+}
+
+Confusion = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row of `results.csv`, and the folder of its details where there is one."""
+
+    network: str
+    protocol: str
+    classes: str
+    seed: int
+    n_train: int
+    n_validation: int
+    n_test: int
+    loss: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    balanced_accuracy: float
+    auroc: float | None
+    average_precision: float | None
+    confusion: Confusion
+    train_seconds: float | None
+    train_images_per_second: float | None
+    folder: Path | None
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is there to be beaten."""
+        return self.network in BASELINES
+
+    @property
+    def interval(self) -> Interval:
+        """The exact 95 % interval of the accuracy."""
+        right = sum(row[index] for index, row in enumerate(self.confusion))
+        return clopper_pearson(right, sum(map(sum, self.confusion)))
+
+    def predictions(self) -> Predictions | None:
+        """The test rows and their probabilities, or None when they were not kept."""
+        if self.folder is None or not (self.folder / "predictions.csv").exists():
+            return None
+        return read_predictions(self.folder / "predictions.csv")
+
+    def history(self) -> "History | None":
+        """The training's course, or None for what has none, such as a baseline."""
+        if self.folder is None or not (self.folder / "history.csv").exists():
+            return None
+        return read_history(self.folder / "history.csv")
+
+    def recipe(self) -> dict[str, Any]:
+        """The effective settings of this network, with `reasons`; empty when unknown."""
+        return read_json(self.folder / "settings.json") if self.folder is not None else {}
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One training, epoch by epoch; `best` is the position with the lowest validation loss."""
+
+    epochs: tuple[int, ...]
+    sizes: tuple[int, ...]
+    train_loss: tuple[float, ...]
+    validation_loss: tuple[float, ...]
+    validation_accuracy: tuple[float, ...]
+
+    @property
+    def best(self) -> int:
+        """The position of the epoch that was kept."""
+        losses = [loss if math.isfinite(loss) else math.inf for loss in self.validation_loss]
+        return losses.index(min(losses))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its settings, its data set's card, its rows and its results."""
+
+    path: Path
+    settings: dict[str, Any]
+    card: dict[str, Any]
+    results: tuple[Result, ...]
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The rows of `samples.csv`."""
+        return read_samples(self.path / "samples.csv")
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths of the images are relative to."""
+        return Path(str(self.settings.get("root", "")))
+
+
+def read(path: Path) -> Run:
+    """The run in a folder; `LeukoscopeError` names the file that is missing or cannot be right."""
+    settings = SETTINGS | read_json(path / "settings.json")
+    card = CARD | read_json(path / "card.json")
+    results = tuple(read_results(path))
+    if not results:
+        raise DataError(f"{path / 'results.csv'} has no rows: there is nothing to report yet.")
+    return Run(path=path, settings=settings, card=card, results=results)
+
+
+def read_history(path: Path) -> History:
+    """The columns of a `history.csv`."""
+    needed = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
+    columns, rows = read_csv(path, needed)
+    if not rows:
+        raise DataError(f"{path} has no rows.")
+    try:
+        return History(
+            epochs=tuple(int(row["epoch"]) for row in rows),
+            sizes=tuple(int(row["size"]) for row in rows) if "size" in columns else (),
+            train_loss=tuple(float(row["train_loss"]) for row in rows),
+            validation_loss=tuple(float(row["validation_loss"]) for row in rows),
+            validation_accuracy=tuple(float(row["validation_accuracy"]) for row in rows),
+        )
+    except ValueError as error:
+        raise DataError(f"{path}: {error}.") from error
+
+
+def read_results(path: Path) -> Iterator[Result]:
+    """The rows of `results.csv` in a run folder, each with the folder of its details."""
+    table = path / "results.csv"
+    _, rows = read_csv(table, _REQUIRED)
+    folders = _folders(path)
+    for line, row in enumerate(rows, start=2):
+        try:
+            key = (row["network"], row["protocol"], row["classes"], int(row["seed"]))
+            yield _result(row, folders.get(key))
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{table}, line {line}: {error}.") from error
+
+
+def _result(row: dict[str, str], folder: Path | None) -> Result:
+    confusion = tuple(tuple(int(count) for count in line) for line in json.loads(row["confusion"]))
+    n_test = int(row["n_test"])
+    if any(len(line) != len(confusion) for line in confusion):
+        raise ValueError("the confusion matrix is not square")
+    if sum(map(sum, confusion)) != n_test or n_test == 0:
+        raise ValueError(f"the confusion matrix does not count {n_test} test images")
+    return Result(
+        network=row["network"],
+        protocol=row["protocol"],
+        classes=row["classes"],
+        seed=int(row["seed"]),
+        n_train=int(row["n_train"]),
+        n_validation=int(row["n_validation"]),
+        n_test=n_test,
+        loss=float(row["loss"]),
+        accuracy=float(row["accuracy"]),
+        precision=float(row["precision"]),
+        recall=float(row["recall"]),
+        f1=float(row["f1"]),
+        balanced_accuracy=float(row["balanced_accuracy"]),
+        auroc=_optional(row["auroc"]),
+        average_precision=_optional(row["average_precision"]),
+        confusion=confusion,
+        train_seconds=_optional(row["train_seconds"]),
+        train_images_per_second=_optional(row["train_images_per_second"]),
+        folder=folder,
+    )
+
+
+def _optional(text: str) -> float | None:
+    value = float(text) if text.strip() else math.nan
+    return value if math.isfinite(value) else None
+
+
+def _folders(path: Path) -> dict[tuple[str, str, str, int], Path]:
+    """The folder of each result, known by the settings inside, not by its name."""
+    found = {}
+    for file in sorted(path.glob("*/settings.json")):
+        try:
+            one = read_json(file)
+            key = (one["network"], one["protocol"], one["classes"], int(one["seed"]))
+        except (LeukoscopeError, KeyError, TypeError, ValueError):
+            continue  # some other program's settings.json
+        found[key] = file.parent
+    return found

@@ -1,0 +1,48 @@
+"""The table of a run for the terminal."""
+
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from leukoscope.report import wording
+from leukoscope.report.run import Result, read_results
+
+_WIDE = 105  # characters that the whole table needs
+_NARROW_LEAVES_OUT = ("precision", "recall", "F1")
+
+
+def print_results(run: Path) -> None:
+    """Nothing; the rows of `results.csv` are on stdout, each accuracy with its interval."""
+    console = Console()
+    if not console.is_terminal:  # a log or a pipe has no width
+        console = Console(width=_WIDE)
+    wide = console.width >= _WIDE
+    results = list(read_results(run))
+    for part in dict.fromkeys((result.classes, result.protocol) for result in results):
+        rows = [result for result in results if (result.classes, result.protocol) == part]
+        several = len({row.seed for row in rows}) > 1
+        cells = [_cells(row, several=several) for row in rows]
+        table = Table(title=f"{part[0]}, protocol {part[1]}", box=box.SIMPLE, title_justify="left")
+        columns = [name for name in cells[0] if wide or name not in _NARROW_LEAVES_OUT]
+        for name in columns:
+            table.add_column(name, justify="left" if name == columns[0] else "right", no_wrap=True)
+        for row in cells:
+            table.add_row(*(row[name] for name in columns))
+        console.print(table)
+
+
+def _cells(result: Result, *, several: bool) -> dict[str, str]:
+    interval = result.interval
+    seed = f" · seed {result.seed}" if several else ""
+    return {
+        "network": wording.network(result.network) + seed,
+        "loss": wording.loss(result.loss),
+        "accuracy": wording.share(result.accuracy),
+        "95 % interval": f"{wording.share(interval.low, 3)}–{wording.share(interval.high, 3)}",
+        "precision": wording.share(result.precision),
+        "recall": wording.share(result.recall),
+        "F1": wording.share(result.f1),
+        "confusion": str([list(row) for row in result.confusion]),
+    }

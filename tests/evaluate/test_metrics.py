@@ -1,0 +1,190 @@
+"""The figures against scikit-learn, hand calculations, and what must not change them."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn import metrics as sk
+
+from leukoscope.evaluate.metrics import Metrics, evaluate
+
+NAMES = ("Benign", "Early", "Pre", "Pro")
+
+
+def drawn(n: int, k: int, seed: int, *, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities that know something about them; with ties, on a coarse grid."""
+    rng = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(k), rng.integers(k, size=n - k)])
+    scores = rng.gamma(1.0, size=(n, k)) + 1.5 * np.eye(k)[labels] * rng.random((n, 1))
+    if ties:
+        scores = np.round(scores) + 1
+    return labels, scores / scores.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+@pytest.mark.parametrize("ties", [False, True])
+def test_figures_are_those_of_scikit_learn(k: int, ties: bool) -> None:
+    labels, probabilities = drawn(200, k, seed=k, ties=ties)
+    got = evaluate(labels, probabilities, classes=NAMES[:k])
+    predicted = probabilities.argmax(axis=1)
+    for average, suffix in (("weighted", ""), ("macro", "_macro")):
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(
+            labels, predicted, average=average, zero_division=0
+        )
+        assert getattr(got, f"precision{suffix}") == pytest.approx(precision)
+        assert getattr(got, f"recall{suffix}") == pytest.approx(recall)
+        assert getattr(got, f"f1{suffix}") == pytest.approx(f1)
+    assert got.accuracy == pytest.approx(sk.accuracy_score(labels, predicted))
+    assert got.balanced_accuracy == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
+    assert got.loss == pytest.approx(sk.log_loss(labels, probabilities, labels=range(k)))
+    assert got.confusion == tuple(map(tuple, sk.confusion_matrix(labels, predicted).tolist()))
+    score = probabilities[:, 1] if k == 2 else probabilities
+    auroc = sk.roc_auc_score(labels, score, multi_class="ovr")
+    assert got.auroc == pytest.approx(auroc)
+    truth = labels if k == 2 else np.eye(k)[labels]
+    assert got.average_precision == pytest.approx(sk.average_precision_score(truth, score))
+    for index, one in enumerate(got.per_class):
+        rest = sk.confusion_matrix(labels == index, predicted == index)
+        assert one.specificity == pytest.approx(rest[0, 0] / rest[0].sum())
+        assert one.recall == pytest.approx(rest[1, 1] / rest[1].sum())
+
+
+def test_the_reference_tables_alexnet_row() -> None:
+    # [[49, 2], [5, 271]]: accuracy 0.9786, precision 0.9794, recall 0.9786, F1 0.9788
+    labels = np.repeat([0, 0, 1, 1], [49, 2, 5, 271])
+    predicted = np.repeat([0, 1, 0, 1], [49, 2, 5, 271])
+    got = evaluate(labels, np.eye(2)[predicted], classes=("Benign", "Malignant"))
+    figures = (got.accuracy, got.precision, got.recall, got.f1)
+    assert [round(figure, 4) for figure in figures] == [0.9786, 0.9794, 0.9786, 0.9788]
+    assert got.confusion == ((49, 2), (5, 271))
+    assert got.per_class[0].recall == pytest.approx(49 / 51)
+    assert got.intervals["recall:Benign"].high == pytest.approx(0.9952, abs=1e-4)
+
+
+def test_a_perfect_classifier_is_perfect_and_has_a_lower_bound() -> None:
+    labels = np.repeat([0, 1], [51, 276])
+    got = evaluate(labels, np.eye(2)[labels], classes=("Benign", "Malignant"))
+    assert got.loss == pytest.approx(0, abs=1e-12)
+    for name in ("accuracy", "precision", "recall", "f1", "f1_macro", "balanced_accuracy", "auroc"):
+        assert getattr(got, name) == 1.0
+    assert got.average_precision == 1.0
+    assert got.intervals["recall:Benign"].low == pytest.approx(0.025 ** (1 / 51))
+    assert got.intervals["accuracy"].low == pytest.approx(0.025 ** (1 / 327))
+
+
+def test_equal_probabilities_go_to_the_first_class() -> None:
+    got = evaluate(np.array([0, 1]), np.full((2, 2), 0.5), classes=("a", "b"))
+    assert got.confusion == ((1, 0), (1, 0))
+    assert got.auroc == 0.5
+    assert got.per_class[1].precision == 0.0
+
+
+def test_an_absent_class_has_no_ranking_and_does_not_lower_the_means() -> None:
+    labels, probabilities = np.array([0, 1, 0]), np.array([[0.8, 0.2, 0], [0, 1, 0], [0.9, 0.1, 0]])
+    got = evaluate(labels, probabilities, classes=("a", "b", "c"))
+    assert (got.auroc, got.average_precision) == (None, None)
+    assert got.recall_macro == got.balanced_accuracy == 1.0
+    absent = got.per_class[2]
+    assert (absent.n, absent.recall, absent.auroc, absent.f1) == (0, None, None, 0.0)
+    assert "recall:c" not in got.intervals
+
+
+def test_a_class_predicted_but_never_true_counts_in_the_macro_recall_only() -> None:
+    labels, probabilities = np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    got = evaluate(labels, probabilities, classes=("a", "b"))
+    assert got.recall_macro == 0.25
+    assert got.balanced_accuracy == 0.5
+
+
+@settings(deadline=None, database=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(2, 4), st.randoms(use_true_random=False))
+def test_row_order_changes_nothing(seed: int, k: int, random: object) -> None:
+    labels, probabilities = drawn(30, k, seed, ties=True)
+    order = np.random.default_rng(seed).permutation(30)
+    one = evaluate(labels, probabilities, classes=NAMES[:k])
+    other = evaluate(labels[order], probabilities[order], classes=NAMES[:k])
+    assert one.confusion == other.confusion
+    assert one.intervals == other.intervals
+    assert other.loss == pytest.approx(one.loss)
+    assert other.auroc == pytest.approx(one.auroc)
+
+
+@settings(deadline=None, database=None, max_examples=40)
+@given(hnp.arrays(np.int64, st.integers(1, 20), elements=st.integers(0, 2)))
+def test_any_labels_give_figures_within_their_bounds(labels: np.ndarray) -> None:
+    probabilities = np.random.default_rng(len(labels)).dirichlet(np.ones(3), size=len(labels))
+    got = evaluate(labels, probabilities, classes=NAMES[:3])
+    for name in ("accuracy", "precision", "recall", "f1", "precision_macro", "f1_macro"):
+        assert 0 <= getattr(got, name) <= 1
+    assert got.recall == pytest.approx(got.accuracy)
+    assert got.intervals["accuracy"].low <= got.accuracy <= got.intervals["accuracy"].high
+
+
+def test_as_dict_is_json_with_intervals() -> None:
+    labels, probabilities = drawn(40, 2, seed=0)
+    got: Metrics = evaluate(labels, probabilities, classes=NAMES[:2])
+    read = json.loads(json.dumps(got.as_dict(), allow_nan=False))
+    assert read["accuracy"] == {
+        "value": got.accuracy,
+        "low": got.intervals["accuracy"].low,
+        "high": got.intervals["accuracy"].high,
+        "method": "Clopper-Pearson",
+    }
+    assert read["loss"] == {"value": got.loss}
+    assert read["per_class"][1]["recall"]["low"] == got.intervals["recall:Early"].low
+    assert read["confusion"] == [list(row) for row in got.confusion]
+
+
+GOOD = np.array([[0.5, 0.5], [0.2, 0.8], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ([0.2, np.nan], "Row 2 of 3 has a probability that is not a number"),
+        ([np.inf, 0.0], "Row 2 of 3 has a probability that is not a number"),
+        ([-0.1, 1.1], "Row 2 of 3 has a probability outside 0 to 1"),
+        ([0.5, 0.52], "Row 2 of 3 has probabilities that do not sum to one"),
+    ],
+)
+def test_bad_probabilities_name_their_row(value: list[float], sentence: str) -> None:
+    probabilities = GOOD.copy()
+    probabilities[1] = value
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(np.array([0, 1, 0]), probabilities, classes=("a", "b"))
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_outside_the_classes_names_its_row(label: int) -> None:
+    with pytest.raises(ValueError, match=rf"Row 3 of 3 .*none of the classes .*{label}"):
+        evaluate(np.array([0, 1, label]), GOOD, classes=("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "classes", "sentence"),
+    [
+        (np.array([], dtype=int), np.empty((0, 2)), ("a", "b"), "predictions are empty"),
+        (np.array([0, 1]), GOOD, ("a", "b"), r"shape \(2, 2\), not \(3, 2\)"),
+        (np.array([0, 1, 0]), GOOD, ("a", "b", "c"), r"shape \(3, 3\), not \(3, 2\)"),
+        (np.array([0, 1, 0]), GOOD[:, 0], ("a", "b"), r"not \(3,\)"),
+        (np.array([0.0, 1.0, 0.0]), GOOD, ("a", "b"), "whole number"),
+        (np.array([[0, 1, 0]]), GOOD, ("a", "b"), "whole number"),
+        (np.array([0, 0, 0]), np.ones((3, 1)), ("a",), "two classes"),
+        (np.array([0, 1, 0]), GOOD, ("a", "a"), "must differ"),
+    ],
+)
+def test_wrong_shapes_are_refused(
+    labels: np.ndarray, probabilities: np.ndarray, classes: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        evaluate(labels, probabilities, classes=classes)
+
+
+def test_probabilities_rounded_in_a_file_are_accepted() -> None:
+    labels, probabilities = drawn(50, 3, seed=1)
+    got = evaluate(labels, np.round(probabilities, 4).astype(np.float32), classes=NAMES[:3])
+    exact = evaluate(labels, probabilities, classes=NAMES[:3])
+    assert got.loss == pytest.approx(exact.loss, abs=1e-3)

@@ -1,0 +1,160 @@
+"""What is drawn, read back from the figures."""
+
+import ast
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from leukoscope.report import plots, style
+from leukoscope.report.plots import Dot, Line
+from leukoscope.report.run import History
+
+HOSTILE = "<b>$\\frac{x$ & \"'\x00\n白血病 " + "x" * 60
+
+
+def lines(count: int, *, baseline: bool = False) -> list[Line]:
+    found = []
+    for number in range(count):
+        knee = 0.02 + 0.004 * number
+        roc = (np.array([0, knee, 1]), np.array([0, 1 - knee, 1]))
+        precision = (np.array([0, 1 - knee, 1]), np.array([1, 1 - knee, 0.8]))
+        found.append(Line(f"net {number}", roc, precision, 0.98, 0.99))
+    if baseline:
+        flat = np.array([0.0, 1.0])
+        found.append(Line("forest", (flat, flat), (flat, flat + 0.5), 0.5, 0.5, baseline=True))
+    return found
+
+
+def texts(figure: Figure) -> str:
+    root = ElementTree.fromstring(style.svg(figure))
+    return " ".join("".join(one.itertext()) for one in root.iter() if one.tag.endswith("text"))
+
+
+def test_curves_differ_in_colour_and_dashes() -> None:
+    figure = plots.curves(lines(8, baseline=True), title="t")
+    roc, precision = figure.axes[:2]
+    drawn = roc.get_lines()[1:]
+    looks = {(line.get_color(), line.get_linestyle(), str(line._dash_pattern)) for line in drawn}
+    assert len(looks) == 9
+    dashes = {str(line._unscaled_dash_pattern) for line in drawn[:8]}
+    assert len(dashes) == 8
+    assert len(precision.get_lines()) == 9
+    assert len(roc.child_axes) == len(precision.child_axes) == 1
+
+
+def test_the_inset_shows_the_corner_that_all_networks_cross() -> None:
+    figure = plots.curves(lines(8, baseline=True), title="t")
+    roc, precision = (axes.child_axes[0] for axes in figure.axes[:2])
+    assert roc.get_xlim()[1] == pytest.approx(0.05)
+    assert roc.get_ylim()[0] == pytest.approx(0.95)
+    assert precision.get_xlim()[0] == pytest.approx(0.95)
+
+
+def test_guessing_has_no_corner_to_enlarge() -> None:
+    figure = plots.curves(lines(0, baseline=True), title="t")
+    assert not figure.axes[0].child_axes
+    guess = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    flat = (np.array([0.0, 1.0]), np.array([0.5, 0.5]))
+    figure = plots.curves([Line("n", guess, flat, 0.5, 0.5)], title="t")
+    assert not figure.axes[0].child_axes
+
+
+def test_confusion_gives_counts_shares_and_bounds() -> None:
+    found = texts(plots.confusion(((49, 2), (0, 276)), ("Benign", "Malignant"), title="VGG-16"))
+    for text in ("49", "96.1 %", "3.9 %", "100 %", "[98.7 to 100]", "VGG-16", "Malignant"):
+        assert text in found
+
+
+def test_confusion_of_several_seeds_is_as_sure_as_one() -> None:
+    found = texts(plots.confusion(((153, 0), (0, 9)), ("a", "b"), seeds=3, title="t"))
+    assert "[93.0 to 100]" in found
+
+
+def test_confusion_of_an_absent_class_divides_nothing() -> None:
+    assert "0" in texts(plots.confusion(((3, 0), (0, 0)), ("a", "b"), title="t"))
+
+
+def history(validation: tuple[float, ...]) -> History:
+    epochs = tuple(range(1, len(validation) + 1))
+    sizes = (128,) * (len(epochs) - 1) + (224,)
+    return History(epochs, sizes, validation, validation, validation)
+
+
+def test_history_marks_the_best_epoch_and_the_change_of_size() -> None:
+    figure = plots.history([(0, history((0.5, 0.2, 0.3)))], title="t")
+    losses = figure.axes[0]
+    best = losses.get_lines()[2]
+    assert (list(best.get_xdata()), list(best.get_ydata())) == ([2], [0.2])
+    assert "224 px" in texts(figure)
+
+
+def test_history_survives_what_is_not_finite() -> None:
+    one = history((float("nan"), 0.4, float("inf")))
+    assert one.best == 1
+    style.svg(plots.history([(0, one)], title="t"))
+
+
+def test_history_of_a_single_epoch() -> None:
+    style.svg(plots.history([(0, history((0.4,)))], title="t"))
+
+
+def test_overview_puts_the_best_on_top_and_names_the_baseline() -> None:
+    dots = [
+        Dot("low", (0.95,), ((0.92, 0.97),), (0.2,)),
+        Dot("high", (0.99, 1.0), ((0.97, 1.0), (0.98, 1.0)), (0.02, 0.01)),
+    ]
+    figure = plots.overview(dots, [("Colour forest", 0.94), ("Majority", 0.5)], title="t")
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["low", "high"]
+    found = texts(figure)
+    assert "Colour forest 0.940" in found
+    assert "Majority" not in found  # far to the left it would crush the networks
+
+
+def test_the_mark_is_in_every_figure() -> None:
+    mark = "drawn smears, not patients"
+    dot = Dot("a", (0.9,), ((0.8, 1.0),), (0.1,))
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    for figure in (
+        plots.curves(lines(1), title="t", mark=mark),
+        plots.overview([dot], [], title="t", mark=mark),
+        plots.confusion(((1, 0), (0, 1)), ("a", "b"), title="t", mark=mark),
+        plots.history([(0, history((0.4, 0.3)))], title="t", mark=mark),
+        plots.errors([(pixels, "caption")], title="t", mark=mark),
+    ):
+        assert mark in texts(figure)
+
+
+def test_hostile_names_stay_text() -> None:
+    figure = plots.confusion(((1, 0), (0, 1)), (HOSTILE, "b"), title=HOSTILE, mark="")
+    found = texts(figure)
+    assert "<b>$\\frac{x$ & \"'\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}白血病 xx" in found
+    assert "<b>$\\frac{x…" in found  # cut to the width of a cell
+    assert style.png(figure).startswith(b"\x89PNG")
+
+
+def test_the_same_figure_is_the_same_file() -> None:
+    one, other = (style.svg(plots.curves(lines(2), title="t")) for _ in range(2))
+    assert one == other
+
+
+def test_drawing_needs_neither_pyplot_nor_torch() -> None:
+    sources = [
+        path.read_text(encoding="utf-8") for path in Path(plots.__file__).parent.glob("*.py")
+    ]
+    nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
+    imported = {
+        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
+    }
+    imported |= {
+        f"{node.module}.{alias.name}"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert "matplotlib.figure.Figure" in imported
+    forbidden = ("torch", "leukoscope.learn", "matplotlib.pyplot", "pylab")
+    assert not [name for name in imported if name.startswith(forbidden)]

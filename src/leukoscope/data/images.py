@@ -92,21 +92,29 @@ def load(
     again. With `skip_unreadable` the rows of unreadable pictures are missing from the array and
     listed; otherwise the first one raises `UnreadableImage`.
     """
-    key = hashlib.sha256(repr((_VERSION, size, skip_unreadable)).encode())
+    key = hashlib.sha256(repr((_VERSION, size)).encode())
     for sample in samples:
         key.update(bytes.fromhex(sample.sha256))
     folder = make_folder(cache_folder())
     cached = folder / f"{key.hexdigest()[:32]}-{size}.npy"
     listed = cached.with_suffix(".json")
     if not cached.exists():
-        unreadable = _fill(cached, samples, root, size, skip_unreadable, quiet)
-        write_text(listed, json.dumps(unreadable, indent=2))
-    return np.load(cached, mmap_mode="c"), json.loads(listed.read_text())
+        _fill(cached, listed, samples, root, size, skip_unreadable, quiet)
+    unreadable: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    if unreadable and not skip_unreadable:
+        raise UnreadableImage(next(iter(unreadable.values())))
+    return np.load(cached, mmap_mode="c"), unreadable
 
 
 def _fill(
-    cached: Path, samples: Sequence[Sample], root: Path, size: int, skip: bool, quiet: bool
-) -> dict[str, str]:
+    cached: Path,
+    listed: Path,
+    samples: Sequence[Sample],
+    root: Path,
+    size: int,
+    skip: bool,
+    quiet: bool,
+) -> None:
     unreadable: dict[str, str] = {}
     with replacing(cached) as beside:
         pixels = _allocate(beside, (len(samples), size, size, 3))
@@ -131,9 +139,9 @@ def _fill(
                 raise
         if unreadable:
             kept = [row for row, sample in enumerate(samples) if sample.path not in unreadable]
-            np.save(beside.with_suffix(".npy"), pixels[kept])
-            beside.with_suffix(".npy").replace(beside)
-    return unreadable
+            with replacing(beside) as compact, compact.open("wb") as file:
+                np.save(file, pixels[kept])
+        write_text(listed, json.dumps(unreadable, indent=2))
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:

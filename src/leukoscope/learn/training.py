@@ -24,7 +24,7 @@ from leukoscope.learn.devices import fabric_for
 from leukoscope.progress import Advance, bar
 from leukoscope.settings import TrainingSettings
 
-_WARM_UP = 0.2  # of a one-cycle schedule; Smith and Topin 2018 (arXiv 1708.07120) use up to 0.3
+_WARM_UP = 0.15  # of a one-cycle schedule; Smith and Topin 2018 (arXiv 1708.07120) use up to 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +130,8 @@ class _Run:
 
     def epoch(self, advance: Advance) -> None:
         """One more row of the history, and the checkpoint after it."""
-        number, settings = len(self.history), self.settings
-        early = number < settings.early_epochs
-        size = settings.early_size if early and settings.early_size else settings.size
+        number = len(self.history)
+        size = size_of(self.settings, number)
         started = time.perf_counter()
         pixels = self._pixels(size)
         loss = self._train(number, pixels, advance)
@@ -172,7 +171,7 @@ class _Run:
         total, tick = 0.0, time.perf_counter()
         for step in range(self.steps):
             for group in self.optimizer.param_groups:
-                group["lr"] = self._rate(epoch * self.steps + step)
+                group["lr"] = learning_rate(settings, epoch + step / self.steps)
             mine = slice(fabric.global_rank, None, fabric.world_size)
             rows = order[step * self.batch : (step + 1) * self.batch][mine].to(fabric.device)
             changes = parameters(self.batch, settings, generator)[mine].to(fabric.device)
@@ -208,15 +207,6 @@ class _Run:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return F.cross_entropy(logits.detach(), targets, reduction="sum").item()
-
-    def _rate(self, step: int) -> float:
-        """The learning rate: up in a line (one-cycle only), then down along a cosine to zero."""
-        steps = self.settings.epochs * self.steps
-        warm_up = _WARM_UP * steps if self.settings.schedule == "one-cycle" else 0
-        if step < warm_up:
-            return self.settings.learning_rate * (step + 1) / (warm_up + 1)
-        share = (step - warm_up) / (steps - warm_up)
-        return self.settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
 
     @torch.no_grad()
     def _validate(self, pixels: Tensor) -> tuple[float, float]:
@@ -294,6 +284,29 @@ class _Run:
             (self.folder / "best.safetensors").unlink()
         self.fabric.barrier()
         return classifiers.load(folder)
+
+
+def size_of(settings: TrainingSettings, epoch: int) -> int:
+    """The side in pixels of the images in this epoch, counted from 0."""
+    if settings.early_size is not None and epoch < settings.early_epochs:
+        return settings.early_size
+    return settings.size
+
+
+def learning_rate(settings: TrainingSettings, epoch: float) -> float:
+    """The rate at this time, in epochs: up in a line (one-cycle only), then down along a cosine.
+
+    Progress is counted in pixels seen, not in steps: otherwise the few epochs at full size would
+    come when the rate is almost zero, and the network could not get used to it.
+    """
+    pixels = np.array([size_of(settings, number) ** 2 for number in range(settings.epochs)])
+    seen = np.interp(epoch, range(settings.epochs + 1), np.concatenate(([0], pixels.cumsum())))
+    share = float(seen / pixels.sum())
+    warm_up = _WARM_UP if settings.schedule == "one-cycle" else 0.0
+    if share < warm_up:
+        return settings.learning_rate * max(share / warm_up, 0.01)
+    falling = (share - warm_up) / (1 - warm_up)
+    return settings.learning_rate * (1 + math.cos(math.pi * falling)) / 2
 
 
 def _seed(*numbers: int) -> int:

@@ -105,8 +105,12 @@ class History:
 
     @property
     def best(self) -> int:
-        """The position of the epoch that was kept."""
-        losses = [loss if math.isfinite(loss) else math.inf for loss in self.validation_loss]
+        """The position of the epoch that was kept: the best of those at full size."""
+        sizes = self.sizes or (0,) * len(self.epochs)
+        losses = [
+            loss if math.isfinite(loss) and size == sizes[-1] else math.inf
+            for loss, size in zip(self.validation_loss, sizes, strict=True)
+        ]
         return losses.index(min(losses))
 
 

@@ -1,6 +1,7 @@
 """One command per verb; parses, calls, prints. Each imports what is heavy when it is called."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ import typer
 
 from leukoscope import __version__
 from leukoscope.errors import LeukoscopeError
+from leukoscope.files import make_folder, reason
 
 app = typer.Typer(
     name="leukoscope",
@@ -134,6 +136,7 @@ def find(
 
     source = sources.find(str(folder))
     _warn(source.warnings)
+    make_folder(out.parent)
     write_samples(source.samples, out)
     print(f"{out}: {len(source.samples)} images; {_listing(counts(source.samples))}")
     if source.root.resolve() != out.parent.resolve():
@@ -152,6 +155,7 @@ def split(
     from leukoscope.data.samples import read_samples, write_samples
 
     assigned = splits.assign(read_samples(samples), protocol=protocol, seed=seed)
+    make_folder(out.parent)
     write_samples(assigned, out)
     for name, counted in splits.summary(assigned).items():
         print(f"{name:<11}{sum(counted.values()):>6}   {_listing(counted)}")
@@ -202,6 +206,7 @@ def predict(
     """Probabilities for pictures; an unreadable one costs its row alone."""
     from leukoscope.learn.prediction import predict_files
 
+    make_folder(out.parent)  # before the work, not after it
     done, failed = predict_files(classifier, paths, out, quiet=quiet)
     print(f"{out}: {done} predicted, {failed} unreadable. It assists; it does not diagnose.")
 
@@ -216,7 +221,7 @@ def evaluate(
     """All figures of a predictions.csv."""
     from leukoscope.data.predictions import read_predictions
     from leukoscope.evaluate import metrics
-    from leukoscope.files import make_folder, write_json
+    from leukoscope.files import write_json
 
     read = read_predictions(predictions)
     figures = metrics.evaluate(read.targets, read.probabilities, classes=read.classes)
@@ -245,6 +250,8 @@ def report(
 
 def main() -> None:
     """The program: exit status 0, 1 for work that failed, 2 for a wrong call, 130 for Ctrl-C."""
+    # What damaged pictures mean is said in sentences, see `images.decode`.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         app()
     except LeukoscopeError as error:
@@ -252,7 +259,7 @@ def main() -> None:
         sys.exit(error.exit_status)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"leukoscope: {where}{error.strerror or error}.", file=sys.stderr)
+        print(f"leukoscope: {where}{reason(error)}.", file=sys.stderr)
         sys.exit(1)
 
 

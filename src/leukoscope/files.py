@@ -18,6 +18,11 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        # The person asked for `path`; a full disk names no file at all.
+        if error.errno is not None and error.filename in (None, beside, str(beside)):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from leukoscope.errors import UsageError
 from leukoscope.files import read_csv, read_json, write_csv
 from leukoscope.recipes import NETWORKS
 
@@ -23,6 +24,8 @@ COLUMNS = (
 def write_results(run: Path) -> Path:
     """`results.csv` of all folders in `run` that hold a finished `metrics.json`."""
     rows = [_row(path.parent) for path in run.glob("*/metrics.json")]
+    if not rows:
+        raise UsageError(f"{run} holds no finished run.")
     rows.sort(key=_place)
     write_csv(run / "results.csv", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
     return run / "results.csv"

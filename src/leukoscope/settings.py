@@ -61,18 +61,28 @@ def settings_for(
     from leukoscope.recipes import recipe
 
     overrides = dict(overrides or {})
+    for key in ("network", "weights"):
+        if key in overrides:
+            raise UsageError(f"{key} is no setting of its own here; it has the option --{key}.")
     values, reasons = recipe(network, scratch=weights == "none")
-    if "epochs" in overrides and "early_epochs" not in overrides:
-        share = values.get("early_epochs", 0) / values["epochs"]
-        overrides["early_epochs"] = int(share * int(overrides["epochs"]))
     if "size" in overrides and "early_size" not in overrides:
-        overrides |= {"early_size": None, "early_epochs": 0}
+        overrides = {"early_size": None, "early_epochs": 0} | overrides
+    if "epochs" in overrides and "early_epochs" not in overrides:
+        overrides["early_epochs"] = _share(values, overrides["epochs"])
     chosen = {"network": network, "weights": weights} | values | overrides
     try:
         settings = TrainingSettings.model_validate(chosen)
     except ValidationError as error:
         raise UsageError(_sentence(error)) from error
     return settings, {key: why for key, why in reasons.items() if key not in overrides}
+
+
+def _share(values: Mapping[str, Any], epochs: Any) -> int:
+    """As large a part of these epochs as the recipe gives to small images."""
+    try:
+        return int(epochs) * int(values.get("early_epochs", 0)) // int(values["epochs"])
+    except (TypeError, ValueError):
+        return 0  # no number: the settings themselves say so
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:

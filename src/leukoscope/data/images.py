@@ -49,8 +49,10 @@ def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
         raise UnreadableImage(f"{name} is not a picture ({', '.join(FORMATS)}).") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImage(f"{name} is too large to decode: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        # Pillow raises all four on damaged files, depending on the format.
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        # On damaged files Pillow raises whatever its parsers run into: struct.error, TypeError, …
         raise UnreadableImage(f"{name} cannot be decoded: {reason(error)}.") from error
     if rgb.size != (size, size):
         rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC)
@@ -100,7 +102,13 @@ def load(
     listed = cached.with_suffix(".json")
     if not cached.exists():
         _fill(cached, listed, samples, root, size, skip_unreadable, quiet)
-    unreadable: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    # By contents, like the array: a file may have another name by now.
+    why: dict[str, str] = json.loads(listed.read_text(encoding="utf-8"))
+    unreadable = {
+        sample.path: f"{root / sample.path}{why[sample.sha256]}"
+        for sample in samples
+        if sample.sha256 in why
+    }
     if unreadable and not skip_unreadable:
         raise UnreadableImage(next(iter(unreadable.values())))
     return np.load(cached, mmap_mode="c"), unreadable
@@ -115,7 +123,7 @@ def _fill(
     skip: bool,
     quiet: bool,
 ) -> None:
-    unreadable: dict[str, str] = {}
+    why: dict[str, str] = {}
     with replacing(cached) as beside:
         pixels = _allocate(beside, (len(samples), size, size, 3))
 
@@ -125,7 +133,8 @@ def _fill(
             except UnreadableImage as error:
                 if not skip:
                     raise
-                unreadable[samples[row].path] = str(error)
+                named = str(root / samples[row].path)
+                why[samples[row].sha256] = str(error).removeprefix(named)
 
         with (
             ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -137,11 +146,10 @@ def _fill(
             except UnreadableImage:
                 pool.shutdown(cancel_futures=True)
                 raise
-        if unreadable:
-            kept = [row for row, sample in enumerate(samples) if sample.path not in unreadable]
-            with replacing(beside) as compact, compact.open("wb") as file:
-                np.save(file, pixels[kept])
-        write_text(listed, json.dumps(unreadable, indent=2))
+        if why:
+            kept = pixels[[row for row, sample in enumerate(samples) if sample.sha256 not in why]]
+            _allocate(beside, kept.shape)[:] = kept
+        write_text(listed, json.dumps(dict(sorted(why.items())), indent=2))
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -47,14 +47,14 @@ def check(samples: Sequence[Sample], origin: str) -> None:
     """Nothing, or `DataError` naming the first row that cannot be used."""
     if not samples:
         raise DataError(f"{origin} holds no images.")
-    seen: set[str] = set()
+    seen: set[PurePosixPath] = set()
     for sample in samples:
         parts = PurePosixPath(sample.path)
-        if not sample.path or parts.is_absolute() or ".." in parts.parts:
+        if not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in sample.path:
             raise DataError(
                 f"{origin}: the path {sample.path!r} is not below the root of the data set."
             )
-        if sample.path in seen:
+        if parts in seen:
             raise DataError(f"{origin}: {sample.path} is listed twice.")
         if not sample.label:
             raise DataError(f"{origin}: {sample.path} has no label.")
@@ -63,7 +63,7 @@ def check(samples: Sequence[Sample], origin: str) -> None:
                 f"{origin}: {sample.path} has the split {sample.split!r}; "
                 f"known are {', '.join(SPLITS)}."
             )
-        seen.add(sample.path)
+        seen.add(parts)
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -90,7 +90,7 @@ def hashed(samples: Sequence[Sample], root: Path) -> list[Sample]:
     with ThreadPoolExecutor(_THREADS) as pool:
         digests = list(pool.map(lambda sample: _sha256(root / sample.path), samples))
     for sample, digest in zip(samples, digests, strict=True):
-        if sample.sha256 and sample.sha256 != digest:
+        if sample.sha256 and sample.sha256.lower() != digest:
             raise DataError(
                 f"{root / sample.path} is not the file that the table was written for "
                 f"(its SHA-256 differs)."

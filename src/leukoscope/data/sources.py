@@ -102,17 +102,23 @@ def folder(path: Path) -> Source:
     inner = path / "Original"
     if inner.is_dir():
         path = inner
-    labels = sorted(entry for entry in path.iterdir() if entry.is_dir() and _visible(entry))
+    labels = sorted(
+        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+    )
     rows = {entry.name: _images(entry, path) for entry in labels}
     if not any(rows.values()):
-        deeper = next((entry for entry in labels if any(_images(e, e) for e in labels)), None)
         raise DataError(
             f"{path} has no images; one sub-folder per class with pictures "
-            f"({', '.join(SUFFIXES)}) is needed." + (f" Try {deeper}." if deeper else "")
+            f"({', '.join(SUFFIXES)}) is needed."
         )
     empty = [name for name, images in rows.items() if not images]
     if empty:
         raise DataError(f"{path / empty[0]} is a class folder without images.")
+    if len(rows) == 1 and all(image.count("/") > 1 for image in rows[labels[0].name]):
+        raise DataError(
+            f"{path} has one sub-folder only, and its pictures lie deeper; one sub-folder per "
+            f"class is needed. Try {labels[0]}."
+        )
     taleqani = set(rows) == set(TALEQANI.expected_counts or ())
     card = TALEQANI if taleqani else Card(name=path.resolve().name, title=f"Images in {path}")
     return Source(
@@ -177,13 +183,9 @@ def _images(below: Path, root: Path) -> list[str]:
         entry.relative_to(root).as_posix()
         for entry in below.rglob("*")
         if entry.suffix.lower() in SUFFIXES
-        and _visible(entry.relative_to(root))
+        and not any(part.startswith(".") for part in entry.relative_to(root).parts)
         and entry.is_file()
     ]
-
-
-def _visible(path: Path) -> bool:
-    return not any(part.startswith(".") for part in path.parts[-3:] if part != "..")
 
 
 def _listing(counts: dict[str, int]) -> str:

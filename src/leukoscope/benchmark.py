@@ -88,8 +88,10 @@ def _trials(comparison: Comparison) -> list[Trial]:
     recipes = {name: _recipe(name, comparison) for name in comparison.networks}
     from leukoscope.learn import networks  # after the cheap checks: it imports torch
 
-    for name in comparison.networks:
+    for name, (settings, _) in recipes.items():
         networks.check_name(name)
+        for size in filter(None, (settings.size, settings.early_size)):
+            networks.check_size(name, size)
     smallest = min(settings.size for settings, _ in recipes.values())
     trials = []
     for protocol in comparison.protocols:
@@ -121,6 +123,8 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
         for one in trials
     }
     record = _Record(comparison, source, rows, describe(fabric, precision))
+    for one in trials:  # before a word is written
+        trial.check(one, assigned[one.protocol, one.seed], task, out / one.folder(task))
     if lead:
         record.begin(next(iter(assigned.values())))
     for one in trials:
@@ -238,6 +242,8 @@ def train_listed(
     from leukoscope.learn.devices import fabric_for
 
     networks.check_name(network)
+    for size in filter(None, (settings.size, settings.early_size)):
+        networks.check_size(network, size)
     one = Trial(network, "given", settings.seed, settings.size, settings, reasons)
     fabric = fabric_for(settings.precision)
     try:

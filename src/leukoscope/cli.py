@@ -148,7 +148,7 @@ def split(
     samples: Annotated[Path, typer.Argument(help="A samples.csv.", metavar="SAMPLES")],
     out: Annotated[Path, typer.Option(help="The table to write, with its split column filled.")],
     protocol: Protocol = "random",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Decide who trains, who validates and who is kept for the test."""
     from leukoscope.data import splits
@@ -173,7 +173,7 @@ def train(
     negative: Negative = "Benign",
     epochs: Epochs = None,
     weights: Weights = "none",
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     setting: Set = None,
     root: Root = None,
     quiet: Quiet = False,

@@ -54,16 +54,14 @@ def run(
     `rows` have their splits. A finished folder is left alone, an unfinished one continued; one
     that was made with other settings or images raises `UsageError`.
     """
-    splits.check(rows, protocol=trial.protocol)
-    settings = _settings(trial, rows, task)
-    _check_same(folder, settings)
+    check(trial, rows, task, folder)
     done = (folder / "metrics.json").exists()
     fabric.barrier()  # no process may see what another one is about to write
     if done:
         return
     make_folder(folder)
     if fabric.is_global_zero:
-        write_json(folder / "settings.json", settings)
+        write_json(folder / "settings.json", _settings(trial, rows, task))
         write_samples(rows, folder / "samples.csv")
     pixels, _ = images.load(rows, root, size=trial.size, quiet=quiet)
     probabilities = _probabilities(trial, folder, rows, pixels, task, fabric, quiet)
@@ -87,13 +85,17 @@ def _settings(trial: Trial, rows: Sequence[Sample], task: Task) -> dict[str, Any
     }
 
 
-def _check_same(folder: Path, settings: dict[str, Any]) -> None:
+def check(trial: Trial, rows: Sequence[Sample], task: Task, folder: Path) -> None:
+    """Nothing, or an error: a split that cannot be used, or a `folder` of another trial."""
+    splits.check(rows, protocol=trial.protocol)
     path = folder / "settings.json"
     if not path.exists():
         return
     before = read_json(path)
-    for key, value in settings.items():
-        if key != "reasons" and before.get(key) != value:
+    # A baseline takes the images of the smallest network, and another call may have had others.
+    free = {"reasons"} if trial.settings else {"reasons", "size"}
+    for key, value in _settings(trial, rows, task).items():
+        if key not in free and before.get(key) != value:
             raise UsageError(
                 f"{folder} was made with {key} {before.get(key)}, not {value}; choose another "
                 f"--out, or delete the folder."

@@ -99,9 +99,8 @@ def load(folder: Path) -> Classifier:
         config = ClassifierConfig(**arguments)
     except TypeError as error:
         raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
-    with torch.device("meta"):  # no memory and no initialisation for weights that are replaced
-        network = networks.skeleton(
-            config.network, len(config.classes), normalization=config.normalization
-        )
+    network = networks.empty(
+        config.network, len(config.classes), normalization=config.normalization
+    )
     load_weights(network, folder / "model.safetensors")
     return Classifier(network.to(memory_format=torch.channels_last), config).eval()

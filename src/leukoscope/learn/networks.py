@@ -1,6 +1,8 @@
 """A name and a number of classes to a torchvision network."""
 
+import pickle
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torch
@@ -10,7 +12,6 @@ from torch import Tensor, nn
 from leukoscope.errors import LeukoscopeError, UsageError, nearest
 from leukoscope.files import reason
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights expect −1 to 1
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 
@@ -28,11 +29,25 @@ def check_name(name: str) -> None:
         raise UsageError(f"There is no torchvision network {name!r}.{hint}")
 
 
+def check_size(name: str, size: int) -> None:
+    """Nothing, or `UsageError` when the network cannot take square images of this side."""
+    network = empty(name, 2).eval()
+    device = next(network.parameters()).device  # meta: shapes are checked, nothing is computed
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, 3, size, size, device=device))
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"{name} cannot take images of {size} px: {reason(error)}. Try --set size=224."
+        ) from error
+
+
 def imagenet_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel that the network's ImageNet weights expect."""
     if name in _INCEPTIONS:
         return (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-    return IMAGENET_MEAN, IMAGENET_STD
+    expected = _imagenet_weights(name).transforms()
+    return tuple(expected.mean), tuple(expected.std)
 
 
 def build(
@@ -88,6 +103,15 @@ def skeleton(
     return network
 
 
+def empty(name: str, classes: int, *, normalization: str = "batch") -> nn.Module:
+    """The network for weights that are about to be loaded, without the time to initialise it."""
+    try:
+        with torch.device("meta"):
+            return skeleton(name, classes, normalization=normalization)
+    except NotImplementedError:  # RegNet computes its widths with tensors, which meta has none of
+        return skeleton(name, classes, normalization=normalization)
+
+
 def freeze_batch_norms(network: nn.Module) -> None:
     """Nothing; batch norms use and keep the statistics of their weights, also in training."""
     for module in network.modules():
@@ -139,12 +163,18 @@ def _replace_batch_norms(network: nn.Module) -> None:
                 setattr(parent, name, nn.GroupNorm(groups, channels))
 
 
+def _imagenet_weights(name: str) -> torchvision.models.Weights:
+    """The weights of the reference table, or, of two networks that lack them, those for 224 px."""
+    known = torchvision.models.get_model_weights(name).__members__
+    return known.get("IMAGENET1K_V1") or known["IMAGENET1K_SWAG_LINEAR_V1"]
+
+
 def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
-    weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1  # the reference table's
+    weights = _imagenet_weights(name)
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     try:
         state = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (URLError, OSError, RuntimeError) as error:
+    except (URLError, OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise LeukoscopeError(
             f"The ImageNet weights of {name} could not be fetched ({reason(error)}). Download "
             f"{weights.url} on a machine that can, and put it at {file}."
@@ -188,19 +218,30 @@ def _load(network: nn.Module, name: str, state: dict[str, Tensor], head: str, or
     network.load_state_dict(state, strict=False)
 
 
+class _SumOverProcesses(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _SumOverProcesses.forward(ctx, gradient.contiguous())
+
+
 class _SyncedBatchNorm(nn.BatchNorm2d):
     """Batch statistics over all processes; torch's own SyncBatchNorm works on GPUs only."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:
             return super().forward(input)
-        from torch.distributed.nn.functional import all_reduce
-
+        total = _SumOverProcesses.apply
         values = input.float()
-        count = all_reduce(values.new_tensor(values.numel() / values.shape[1]))
-        mean = all_reduce(values.sum((0, 2, 3))) / count
+        count = total(values.new_tensor(values.numel() / values.shape[1]))
+        mean = total(values.sum((0, 2, 3))) / count
         centred = values - mean.view(1, -1, 1, 1)
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        variance = total(centred.square().sum((0, 2, 3))) / count
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None

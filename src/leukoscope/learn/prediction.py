@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leukoscope.data.images import SUFFIXES, UnreadableImage, decode
 from leukoscope.errors import DataError, UsageError
-from leukoscope.files import write_csv
+from leukoscope.files import make_folder, write_csv
 from leukoscope.learn import classifier as classifiers
 from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.devices import fabric_for
@@ -54,6 +54,7 @@ def predict_files(
     of `predictions.csv` without a label, and `error`, which is empty for a readable picture.
     """
     files = _files(paths)
+    make_folder(out.parent)
     classifier = classifiers.load(folder)
     fabric = fabric_for()
     size, classes = classifier.config.size, classifier.config.classes

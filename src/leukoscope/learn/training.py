@@ -137,6 +137,7 @@ class _Run:
         loss = self._train(number, pixels, advance)
         seconds = time.perf_counter() - started
         validation_loss, accuracy = self._validate(pixels)
+        self._check_finite(validation_loss)  # the last step may be the one that was too far
         self.history.append(
             Epoch(
                 epoch=number + 1,
@@ -177,15 +178,18 @@ class _Run:
             changes = parameters(self.batch, settings, generator)[mine].to(fabric.device)
             logits = self.model(augment(pixels[rows.to(pixels.device)].to(fabric.device), changes))
             total += self._step(logits.float(), self.targets[rows])
-            if not math.isfinite(total):
-                raise LeukoscopeError(
-                    f"The training of {settings.network} diverged in epoch {epoch + 1}: its loss "
-                    f"is not a number. Try a lower rate, --set learning_rate="
-                    f"{settings.learning_rate / 3:.2g}."
-                )
+            self._check_finite(total)
             rate = (step + 1) * self.batch / (time.perf_counter() - tick)
             advance(1, note=f"epoch {epoch + 1} · {pixels.shape[1]} px · {rate:.0f} images/s")
         return self._sum(total) / (self.steps * self.batch)
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise LeukoscopeError(
+                f"The training of {self.settings.network} diverged in epoch "
+                f"{len(self.history) + 1}: its loss is not a number. Try a lower rate, "
+                f"--set learning_rate={self.settings.learning_rate / 3:.2g}."
+            )
 
     def _step(self, logits: Tensor, targets: Tensor) -> float:
         """The plain cross-entropy of this process's part of the batch, summed; one step made."""
@@ -244,17 +248,19 @@ class _Run:
             [field.name for field in fields(Epoch)],
             map(astuple, self.history),
         )
-        with replacing(self.folder / "checkpoint.pt") as beside:
-            torch.save(
-                {
-                    "settings": self.settings.model_dump_json(),
-                    "fingerprint": self.data.fingerprint,
-                    "history": [astuple(epoch) for epoch in self.history],
-                    "network": state,
-                    "optimizer": self.optimizer.state_dict(),
-                },
-                beside,
-            )
+        checkpoint = {
+            "settings": self.settings.model_dump_json(),
+            "fingerprint": self.data.fingerprint,
+            "history": [astuple(epoch) for epoch in self.history],
+            "network": state,
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with replacing(self.folder / "checkpoint.pt") as beside, beside.open("wb") as file:
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                # On a full disk torch complains of its own bookkeeping; the reason is underneath.
+                raise (error.__context__ or error) from None
 
     def resume(self) -> None:
         """Nothing; the run stands where its checkpoint, if there is one, left it."""

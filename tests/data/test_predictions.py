@@ -1,0 +1,124 @@
+"""Predictions come back as they were written, and what is no probability is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leukoscope.data.predictions import Predictions, read_predictions, write_predictions
+from leukoscope.errors import DataError, LeukoscopeError, UsageError
+
+HEADER = "path,label,probability_Benign,probability_Malignant\n"
+
+
+def example(n: int = 50, seed: int = 0) -> Predictions:
+    rng = np.random.default_rng(seed)
+    classes = ("Benign", "Early", "Pre-B, late")
+    return Predictions(
+        paths=tuple(f"a/{number}, ü.png" for number in range(n)),
+        labels=tuple(rng.choice(classes, n)),
+        classes=classes,
+        probabilities=rng.dirichlet([0.3, 0.3, 0.3], n),
+        splits=("test",) * n,
+        groups=tuple(f"p{number % 7}" for number in range(n)),
+    )
+
+
+def test_predictions_come_back_to_nine_digits(tmp_path: Path) -> None:
+    written = example()
+    write_predictions(written, tmp_path / "predictions.csv")
+    read = read_predictions(tmp_path / "predictions.csv")
+    for name in ("paths", "labels", "classes", "splits", "groups", "predicted"):
+        assert getattr(read, name) == getattr(written, name)
+    np.testing.assert_allclose(read.probabilities, written.probabilities, rtol=5e-9)
+    np.testing.assert_array_equal(
+        read.probabilities.astype(np.float32), written.probabilities.astype(np.float32)
+    )
+
+
+def test_the_table_has_the_documented_columns(tmp_path: Path) -> None:
+    one = Predictions(
+        paths=("a.png",),
+        labels=("Benign",),
+        classes=("Benign", "Malignant"),
+        probabilities=np.array([[0.25, 0.75]]),
+        splits=("test",),
+        groups=("p1",),
+    )
+    write_predictions(one, tmp_path / "predictions.csv")
+    assert (tmp_path / "predictions.csv").read_text() == (
+        "path,label,predicted,probability_Benign,probability_Malignant,split,group\n"
+        "a.png,Benign,Malignant,0.25,0.75,test,p1\n"
+    )
+
+
+def test_targets_and_predicted_follow_the_order_of_the_classes() -> None:
+    made = example()
+    assert [made.classes[target] for target in made.targets] == list(made.labels)
+    best = [made.classes[row.tolist().index(max(row))] for row in made.probabilities]
+    assert made.predicted == tuple(best)
+
+
+@given(st.permutations(["path", "label", "predicted", "probability_B", "probability_M", "extra"]))
+def test_columns_come_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, names: list[str]
+) -> None:
+    values = {"path": "x", "label": "M", "probability_B": "0.1", "probability_M": "0.9"}
+    path = tmp_path_factory.getbasetemp() / "any-order.csv"
+    path.write_text(",".join(names) + "\n" + ",".join(values.get(n, "?") for n in names) + "\n")
+    read = read_predictions(path)
+    assert set(read.classes) == {"B", "M"}
+    assert (read.paths, read.labels, read.predicted) == (("x",), ("M",), ("M",))
+    assert (read.splits, read.groups) == (("",), ("",))
+    assert read.probabilities[0, read.classes.index("B")] == 0.1
+
+
+def test_rounded_probabilities_of_another_program_are_taken(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text(HEADER + "a,Benign,0.333,0.6665\n")
+    assert read_predictions(path).probabilities.tolist() == [[0.333, 0.6665]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (HEADER, "has no rows"),
+        (
+            "path,label,probability_Benign\na,Benign,1\n",
+            "fewer than two columns named probability_",
+        ),
+        (HEADER + "a,Benign,1,0\nb,Pro,1,0\n", "line 3: the label 'Pro' is not among the classes"),
+        (HEADER + "a,Benign,much,0\n", "line 2: could not convert string to float: 'much'"),
+        (HEADER + "a,Benign,,1\n", "line 2: could not convert string to float"),
+        (HEADER + "a,Benign,0.5,0.5\nb,Benign,-0.2,1.2\n", "line 3: -0.2, 1.2 are not probabil"),
+        (HEADER + "a,Benign,0.7,0.7\n", "line 2: 0.7, 0.7 are not probabilities"),
+        (HEADER + "a,Benign,nan,1\n", "line 2: nan, 1 are not probabilities"),
+        (HEADER + "a,Benign,inf,0\n", "line 2: inf, 0 are not probabilities"),
+        (HEADER + "a,Benign,1,0\nb,Benign,1,0\na,Benign,1,0\n", "line 4: a is listed twice"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_line(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_predictions(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_column_is_a_wrong_call(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text("path,probability_Benign,probability_Malignant\na,1,0\n")
+    with pytest.raises(UsageError, match="has no column label"):
+        read_predictions(path)
+
+
+@given(st.binary(max_size=300))
+def test_any_other_file_is_refused_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    with pytest.raises(LeukoscopeError, match=r"any\.csv"):
+        read_predictions(path)

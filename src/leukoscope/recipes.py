@@ -16,7 +16,7 @@ NETWORKS = (
 
 DEMONSTRATION: dict[str, Any] = {
     "networks": ("alexnet", "googlenet", "resnet50"),
-    "settings": {"size": 128, "epochs": 5},
+    "settings": {"size": 96, "epochs": 10, "batch": 16},
 }
 """What `leukoscope benchmark` does with drawn smears, in about two minutes on two cores."""
 

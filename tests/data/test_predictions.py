@@ -93,6 +93,10 @@ def test_rounded_probabilities_of_another_program_are_taken(tmp_path: Path) -> N
         (HEADER + "a,Benign,much,0\n", "line 2: could not convert string to float: 'much'"),
         (HEADER + "a,Benign,,1\n", "line 2: could not convert string to float"),
         (HEADER + "a,Benign,0.5,0.5\nb,Benign,-0.2,1.2\n", "line 3: -0.2, 1.2 are not probabil"),
+        (
+            "path,label,probability_A,probability_B,probability_C\na,A,-0.2,0.6,0.6\n",
+            "line 2: -0.2, 0.6, 0.6 are not probabilities",
+        ),
         (HEADER + "a,Benign,0.7,0.7\n", "line 2: 0.7, 0.7 are not probabilities"),
         (HEADER + "a,Benign,nan,1\n", "line 2: nan, 1 are not probabilities"),
         (HEADER + "a,Benign,inf,0\n", "line 2: inf, 0 are not probabilities"),

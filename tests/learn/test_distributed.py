@@ -1,6 +1,7 @@
 """Two processes learn what one learns from the same batches."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -50,22 +51,20 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     script.write_text(SCRIPT, encoding="utf-8")
     source = str(Path(leukoscope.__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
-    python = [sys.executable, "-W", "error:::leukoscope"]
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    started = [
-        subprocess.Popen(
-            [*python, *words, str(script), str(below / name)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name, words in (("one", []), ("two", torchrun))
-    ]
-    for process in started:
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, said
-        assert "deprecated" not in said
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*torchrun, str(script), str(below / "two")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "deprecated" not in done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [str(script), str(below / "one")])
+        runpy.run_path(str(script))
     return below / "one", below / "two"
 
 

@@ -58,7 +58,7 @@ def test_tells_red_from_blue(
 ) -> None:
     larger = red_and_blue.pixels.repeat(2, axis=1).repeat(2, axis=2)
     data = replace(red_and_blue, pixels=larger)
-    chosen = settings(network="resnet18", size=64, epochs=4, learning_rate=1e-3)
+    chosen = settings(network="resnet18", size=64, epochs=3, learning_rate=1e-3)
     classifier, history = train(data, chosen, tmp_path, quiet=True)
     assert history[-1].train_loss < history[0].train_loss / 2
     assert min(history, key=lambda epoch: epoch.validation_loss).validation_accuracy == 1

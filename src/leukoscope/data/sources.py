@@ -153,7 +153,7 @@ def kaggle() -> Source:
     return folder(downloaded)
 
 
-def drawn(path: Path, *, per_class: int = 100, seed: int = 0, size: int = 128) -> Source:
+def drawn(path: Path, *, per_class: int = 100, seed: int = 0, size: int = 96) -> Source:
     """Drawn smears, written as PNG files below `path`, with the session as their group."""
     from leukoscope.data import synthetic
 

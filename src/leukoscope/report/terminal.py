@@ -9,7 +9,7 @@ from rich.table import Table
 from leukoscope.report import wording
 from leukoscope.report.run import Result, read_results
 
-_WIDE = 105  # characters that the whole table needs
+_WIDE = 110  # characters that the whole table needs
 _NARROW_LEAVES_OUT = ("precision", "recall", "F1")
 
 

@@ -211,7 +211,8 @@ class _Record:
 
 def command(arguments: Sequence[str]) -> str:
     """The command line as a person would type it, without the folder of the program."""
-    return shlex.join([Path(arguments[0]).name, *arguments[1:]])
+    program = Path(arguments[0]).name
+    return shlex.join(["leukoscope" if program == "cli.py" else program, *arguments[1:]])
 
 
 def _now() -> str:

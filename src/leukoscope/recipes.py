@@ -16,7 +16,7 @@ NETWORKS = (
 
 DEMONSTRATION: dict[str, Any] = {
     "networks": ("alexnet", "googlenet", "resnet50"),
-    "settings": {"size": 96, "epochs": 10, "batch": 16},
+    "settings": {"size": 96, "epochs": 10, "batch": 16, "learning_rate": 3e-4},
 }
 """What `leukoscope benchmark` does with drawn smears, in about two minutes on two cores."""
 
@@ -47,10 +47,10 @@ _EPOCHS = {  # at half size, and then at full size
     "googlenet": (8, 4),
     "inception_v3": (8, 2),
     "resnet50": (8, 2),
-    "resnet101": (8, 2),
-    "resnet152": (8, 2),
-    "vgg16": (10, 2),
-    "vgg19": (10, 2),
+    "resnet101": (8, 1),
+    "resnet152": (8, 1),
+    "vgg16": (10, 1),
+    "vgg19": (10, 1),
 }
 
 

@@ -79,7 +79,7 @@ def test_confusion_of_an_absent_class_divides_nothing() -> None:
 
 def history(validation: tuple[float, ...]) -> History:
     epochs = tuple(range(1, len(validation) + 1))
-    sizes = (128,) * (len(epochs) - 1) + (224,)
+    sizes = (128, *(224 for _ in epochs[1:]))
     return History(epochs, sizes, validation, validation, validation)
 
 

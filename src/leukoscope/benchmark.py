@@ -60,9 +60,14 @@ def benchmark(comparison: Comparison) -> Path:
     """
     comparison = _with_defaults(comparison)
     trials = _trials(comparison)  # every wrong name or setting is found before any work is done
+    new = not comparison.out.exists()
     make_folder(comparison.out)
     try:
         return _run(comparison, trials)
+    except LeukoscopeError:
+        if new and not any(comparison.out.iterdir()):  # refused before a word was written
+            comparison.out.rmdir()
+        raise
     except KeyboardInterrupt as error:
         raise Interrupted("Stopped. The same command goes on from here.") from error
 
@@ -88,10 +93,8 @@ def _trials(comparison: Comparison) -> list[Trial]:
     recipes = {name: _recipe(name, comparison) for name in comparison.networks}
     from leukoscope.learn import networks  # after the cheap checks: it imports torch
 
-    for name, (settings, _) in recipes.items():
-        networks.check_name(name)
-        for size in filter(None, (settings.size, settings.early_size)):
-            networks.check_size(name, size)
+    for settings, _ in recipes.values():
+        networks.check(settings)
     smallest = min(settings.size for settings, _ in recipes.values())
     trials = []
     for protocol in comparison.protocols:
@@ -242,9 +245,7 @@ def train_listed(
     from leukoscope.learn import networks
     from leukoscope.learn.devices import fabric_for
 
-    networks.check_name(network)
-    for size in filter(None, (settings.size, settings.early_size)):
-        networks.check_size(network, size)
+    networks.check(settings)
     one = Trial(network, "given", settings.seed, settings.size, settings, reasons)
     fabric = fabric_for(settings.precision)
     try:

@@ -46,6 +46,8 @@ class TrainingSettings(BaseModel):
     def _sizes_agree(self) -> "TrainingSettings":
         if self.early_epochs and self.early_size is None:
             raise ValueError("early_epochs needs early_size")
+        if self.early_size is not None and self.early_size > self.size:
+            raise ValueError("early_size must be at most size")
         if self.early_epochs >= self.epochs:
             raise ValueError("early_epochs must be fewer than epochs")
         return self

@@ -180,6 +180,15 @@ def test_a_table_notices_a_changed_image(tmp_path: Path) -> None:
         find(tmp_path / "samples.csv")
 
 
+def test_drawn_smears_are_known_wherever_they_lie(tmp_path: Path) -> None:
+    drawn = sources.drawn(tmp_path / "smears", per_class=1, size=64)
+    found = find(tmp_path / "smears")
+    assert found.card is drawn.card is sources.DRAWN
+    assert paths(found) == paths(drawn)
+    write_samples(found.samples, tmp_path / "samples.csv")
+    assert find(tmp_path / "samples.csv", root=found.root).card is sources.DRAWN
+
+
 def test_a_table_of_the_taleqani_set_keeps_its_card(tmp_path: Path) -> None:
     write_samples(find(taleqani(tmp_path)).samples, tmp_path / "samples.csv")
     assert find(tmp_path / "samples.csv").card is TALEQANI

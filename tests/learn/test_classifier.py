@@ -125,6 +125,12 @@ def test_unknown_network_gets_the_nearest_one(folder: Path) -> None:
         load(folder)
 
 
+def test_normalisation_of_two_channels_is_refused(folder: Path) -> None:
+    change(folder, mean=[0.5, 0.5])
+    with pytest.raises(UsageError, match=r"config\.json needs three values of mean"):
+        load(folder)
+
+
 def test_missing_key_is_named(folder: Path) -> None:
     content = json.loads((folder / "config.json").read_text())
     del content["size"]
@@ -143,7 +149,7 @@ def test_damaged_config_is_named(folder: Path, content: str) -> None:
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(UsageError, match=rf"{name} cannot be read"):
+    with pytest.raises(UsageError, match=rf"{name} (cannot be read|is not there)"):
         load(folder)
 
 

@@ -12,10 +12,15 @@ from torch import Tensor, nn
 from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.learn import networks
 from leukoscope.recipes import NETWORKS
+from leukoscope.settings import TrainingSettings, settings_for
 
 
 def smallest(name: str) -> int:
     return 75 if name == "inception_v3" else 64
+
+
+def settings(name: str, size: int = 224, **others: object) -> TrainingSettings:
+    return settings_for(name, overrides={"size": size} | others)[0]
 
 
 def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
@@ -79,13 +84,13 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
 )
 def test_a_size_that_the_network_cannot_take_is_refused(name: str, size: int) -> None:
     with pytest.raises(UsageError, match=f"{name} cannot take images of {size} px"):
-        networks.check_size(name, size)
+        networks.check(settings(name, size))
 
 
 def test_a_size_that_the_network_can_take_is_not() -> None:
-    networks.check_size("alexnet", 64)
-    networks.check_size("inception_v3", 75)
-    networks.check_size("regnet_x_400mf", 32)
+    networks.check(settings("alexnet", 64))
+    networks.check(settings("inception_v3", 75))
+    networks.check(settings("regnet_x_400mf", 32))
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5"])
@@ -106,6 +111,12 @@ def test_group_normalisation_replaces_every_batch_norm() -> None:
     image, other = torch.randn(2, 1, 3, 32, 32)
     alone = network.train()(image)
     torch.testing.assert_close(network(torch.cat((image, other)))[:1], alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["frozen", "group"])
+def test_a_policy_for_layers_that_are_not_there_is_refused(policy: str) -> None:
+    with pytest.raises(UsageError, match=f"vgg16 has no batch normal.*={policy} could change"):
+        networks.check(settings("vgg16", normalization=policy))
 
 
 def test_frozen_statistics_need_weights() -> None:
@@ -186,7 +197,7 @@ class TestLocalWeights:
         file = tmp_path / "weights.safetensors"
         if content is not None:
             file.write_bytes(content)
-        with pytest.raises(UsageError, match=r"weights\.safetensors cannot be read"):
+        with pytest.raises(UsageError, match=r"weights\.safetensors (is not there|cannot be read)"):
             networks.build(self.name, 2, weights=str(file))
 
     def test_keep_frozen_statistics_through_training(self, tmp_path: Path) -> None:

@@ -74,6 +74,18 @@ TALEQANI = Card(
 )
 
 
+DRAWN = Card(
+    name="synthetic",
+    title="Drawn smears",
+    licence="Drawn by Leukoscope; free of rights.",
+    synthetic=True,
+    redistributable=True,
+    notes=(
+        "These are drawings, not patients: they show that the program works, and nothing else.",
+    ),
+)
+
+
 def find(data: str | Path, *, root: Path | None = None, draw_into: Path | None = None) -> Source:
     """The data set that `data` names: `synthetic`, `kaggle`, a folder, or a `samples.csv`.
 
@@ -98,7 +110,10 @@ def find(data: str | Path, *, root: Path | None = None, draw_into: Path | None =
 
 
 def folder(path: Path) -> Source:
-    """The images below a folder with one sub-folder per class; the Taleqani set is recognised."""
+    """The images below a folder with one sub-folder per class.
+
+    The Taleqani set is known by its classes, drawn smears by the truth beside them.
+    """
     inner = path / "Original"
     if inner.is_dir():
         path = inner
@@ -119,8 +134,13 @@ def folder(path: Path) -> Source:
             f"{path} has one sub-folder only, and its pictures lie deeper; one sub-folder per "
             f"class is needed. Try {labels[0]}."
         )
-    taleqani = set(rows) == set(TALEQANI.expected_counts or ())
-    card = TALEQANI if taleqani else Card(name=path.resolve().name, title=f"Images in {path}")
+    from leukoscope.data import synthetic
+
+    card = Card(name=path.resolve().name, title=f"Images in {path}")
+    if synthetic.is_drawn(path):
+        card = DRAWN
+    elif set(rows) == set(TALEQANI.expected_counts or ()):
+        card = TALEQANI
     return Source(
         tuple(
             Sample(image, label, source=card.name)
@@ -134,8 +154,9 @@ def folder(path: Path) -> Source:
 def listed(path: Path, *, root: Path | None = None) -> Source:
     """The rows of a `samples.csv`, sorted by path."""
     rows = sorted(table.read_samples(path), key=lambda sample: sample.path)
-    taleqani = {sample.source for sample in rows} == {TALEQANI.name}
-    card = TALEQANI if taleqani else Card(name=path.stem, title=f"Images listed in {path}")
+    known = {frozenset({card.name}): card for card in (TALEQANI, DRAWN)}
+    unknown = Card(name=path.stem, title=f"Images listed in {path}")
+    card = known.get(frozenset(sample.source for sample in rows), unknown)
     return Source(tuple(rows), root or path.parent, card)
 
 
@@ -161,21 +182,11 @@ def drawn(path: Path, *, per_class: int = 100, seed: int = 0, size: int = 96) ->
         per_class=per_class, size=size, seed=seed, sessions_per_class=10, marks="random"
     )
     synthetic.write(smears, path)
-    card = Card(
-        name="synthetic",
-        title="Drawn smears",
-        licence="Drawn by Leukoscope; free of rights.",
-        synthetic=True,
-        redistributable=True,
-        notes=(
-            "These are drawings, not patients: they show that the program works, and nothing else.",
-        ),
-    )
     rows = sorted(
-        (Sample(f.path, f.label, group=f.session, source=card.name) for f in smears.fields),
+        (Sample(f.path, f.label, group=f.session, source=DRAWN.name) for f in smears.fields),
         key=lambda sample: sample.path,
     )
-    return Source(tuple(rows), path, card)
+    return Source(tuple(rows), path, DRAWN)
 
 
 def _images(below: Path, root: Path) -> list[str]:

@@ -208,6 +208,15 @@ def write(smears: Smears, folder: Path) -> None:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def is_drawn(folder: Path) -> bool:
+    """Whether a folder holds smears that `write` left there."""
+    truth = folder / "truth.csv"
+    if not truth.is_file():
+        return False
+    with truth.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().strip() == ",".join(column.name for column in fields(Field))
+
+
 def _holds(folder: Path, smears: Smears, truth: bytes) -> bool:
     """Whether a folder is the finished copy of these smears."""
     paths = [folder / field.path for field in smears.fields]

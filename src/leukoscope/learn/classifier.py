@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from leukoscope.errors import UsageError
-from leukoscope.files import make_folder, read_json, reason, replacing, write_text
+from leukoscope.files import make_folder, read_json, replacing, write_text
 from leukoscope.learn import networks
 
 
@@ -75,13 +75,8 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
 
 def load_weights(network: nn.Module, path: Path) -> None:
     """Nothing; the network has the weights of the safetensors file."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        network.load_state_dict(load_file(path), assign=True)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} cannot be read as safetensors: {reason(error)}.") from error
+        network.load_state_dict(networks.read_safetensors(path), assign=True)
     except RuntimeError as error:
         raise UsageError(f"{path} does not fit the network of its config.json.") from error
 
@@ -99,6 +94,8 @@ def load(folder: Path) -> Classifier:
         config = ClassifierConfig(**arguments)
     except TypeError as error:
         raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
+    if len(config.mean) != 3 or len(config.std) != 3:
+        raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
     network = networks.empty(
         config.network, len(config.classes), normalization=config.normalization
     )

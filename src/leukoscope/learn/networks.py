@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from leukoscope.errors import LeukoscopeError, UsageError, nearest
 from leukoscope.files import reason
+from leukoscope.settings import TrainingSettings
 
 _INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights expect −1 to 1
 _AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
@@ -29,17 +30,19 @@ def check_name(name: str) -> None:
         raise UsageError(f"There is no torchvision network {name!r}.{hint}")
 
 
-def check_size(name: str, size: int) -> None:
-    """Nothing, or `UsageError` when the network cannot take square images of this side."""
-    network = empty(name, 2).eval()
+def check(settings: TrainingSettings) -> None:
+    """Nothing, or `UsageError`: no such network, or one that cannot have these settings."""
+    name = settings.network
+    network = empty(name, 2, normalization=settings.normalization).eval()
     device = next(network.parameters()).device  # meta: shapes are checked, nothing is computed
-    try:
-        with torch.no_grad():
-            network(torch.zeros(1, 3, size, size, device=device))
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"{name} cannot take images of {size} px: {reason(error)}. Try --set size=224."
-        ) from error
+    for size in filter(None, (settings.size, settings.early_size)):
+        try:
+            with torch.no_grad():
+                network(torch.zeros(1, 3, size, size, device=device))
+        except (RuntimeError, AssertionError) as error:
+            raise UsageError(
+                f"{name} cannot take images of {size} px: {reason(error)}. Try --set size=224."
+            ) from error
 
 
 def imagenet_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -95,6 +98,10 @@ def skeleton(
         options = {"aux_logits": False, "init_weights": initialise}
     network: nn.Module = torchvision.models.get_model(name, weights=None, **options)
     normalised = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in network.modules())
+    if normalization != "batch" and not normalised:
+        raise UsageError(
+            f"{name} has no batch normalisation that normalization={normalization} could change."
+        )
     if normalization == "group":
         _replace_batch_norms(network)
     if initialise and not normalised:
@@ -182,19 +189,27 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
     return state, str(file)
 
 
-def _local(path: Path) -> tuple[dict[str, Tensor], str]:
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by name; `UsageError` when it is not there or something else."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if not path.is_file():
+        raise UsageError(f"{path} is not there.")
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be read as safetensors: {reason(error)}.") from error
+    return tensors
+
+
+def _local(path: Path) -> tuple[dict[str, Tensor], str]:
     if path.suffix != ".safetensors":
         raise UsageError(
             f"{path}: weights are read from .safetensors files only, since other formats can run "
             f"code; 'none' and 'imagenet' are the other choices."
         )
-    try:
-        state = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} cannot be read as safetensors: {reason(error)}.") from error
+    state = read_safetensors(path)
     return {key.removeprefix("network."): value for key, value in state.items()}, str(path)
 
 

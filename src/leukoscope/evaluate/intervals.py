@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 CONFIDENCE = 0.95
+_AT_ONCE = 2**24  # numbers drawn, 128 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def group_bootstrap(
     sizes = np.bincount(numbers, minlength=count).astype(float)
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
-    step = max(1, 2**24 // count)  # draws at once: 128 MiB of them
+    step = max(1, _AT_ONCE // count)
     for start in range(0, resamples, step):
         stop = min(start + step, resamples)
         drawn = rng.multinomial(count, np.full(count, 1 / count), size=stop - start)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leukoscope.audit import duplicates, findings, sessions
+from leukoscope.audit import duplicates, findings, leaks, sessions
+from leukoscope.audit.duplicates import Overlap
+from leukoscope.audit.leaks import Leaks
 from leukoscope.data.samples import Sample, read_samples
 from leukoscope.data.sources import Source
 from leukoscope.errors import DataError, UsageError, nearest
@@ -21,6 +23,7 @@ class Audited:
 
     scenes: dict[str, str]  # per path
     sessions: dict[str, str]  # per path; empty when none were found
+    overlaps: list[Overlap]
     findings: list[dict[str, Any]]
 
     def failed(self, kinds: Sequence[str]) -> list[dict[str, Any]]:
@@ -43,6 +46,7 @@ def read(out: Path, samples: Sequence[Sample]) -> Audited:
     return Audited(
         scenes=dict(zip((row.path for row in readable), scenes, strict=True)),
         sessions=sessions.read_sessions(table) if table.exists() else {},
+        overlaps=overlaps,
         findings=content["findings"],
     )
 
@@ -111,3 +115,30 @@ def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[
     if missing is not None:
         raise DataError(f"The audit found no {protocol} for {missing}.")
     return [replace(row, group=group_of[row.path]) for row in samples]
+
+
+def leaks_behind(
+    predictions: Path, *, samples: Path | None = None, audit: Path | None = None
+) -> tuple[Leaks, str] | None:
+    """What crosses the split that a predictions.csv was made under, and the name of its protocol.
+
+    Without `samples` the samples.csv beside the predictions is read, and None is the answer where
+    there is none; without `audit` the folder `audit` of the run. What an audit would know besides
+    is not counted where there is none.
+    """
+    beside = predictions.parent
+    table = samples or beside / "samples.csv"
+    if samples is None and not table.exists():
+        return None
+    rows = read_samples(table)
+    folders = [audit] if audit else [beside / "audit", beside.parent / "audit"]
+    folder = next((one for one in folders if (one / "findings.json").exists()), None)
+    if audit is not None and folder is None:
+        raise UsageError(f"{audit} holds no audit.")
+    protocol = "given"
+    if (beside / "settings.json").exists():
+        protocol = str(read_json(beside / "settings.json").get("protocol", protocol))
+    if folder is None:
+        return leaks.find(rows), protocol
+    audited = read(folder, rows)
+    return leaks.find(rows, audited.overlaps, audited.sessions), protocol

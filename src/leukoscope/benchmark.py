@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from leukoscope import __version__, audits, trial
+from leukoscope.audit import leaks
 from leukoscope.data import images, sources, splits
 from leukoscope.data import samples as table
 from leukoscope.data.predictions import read_predictions
@@ -128,11 +129,13 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     task = table.task(rows, comparison.classes, negative=comparison.negative)
     record = _Record(comparison, source, rows, describe(fabric, precision))
     with fabric.rank_zero_first():
-        grouped = _grouped(comparison, source, rows)
+        audited = _audited(comparison, source, rows)
     assigned = {
-        (one.protocol, one.seed): _assign(grouped[one.protocol], one, comparison.folds)
-        for one in trials
+        (one.protocol, one.seed): _assign(rows, audited, one, comparison.folds) for one in trials
     }
+    record.content["leaks"] = [
+        _leaks(protocol, seed, parts, audited) for (protocol, seed), parts in assigned.items()
+    ]
     for one in trials:  # before a word is written
         trial.check(one, assigned[one.protocol, one.seed], task, out / one.folder(task))
     if lead:
@@ -152,13 +155,13 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     return out / "report.html"
 
 
-def _grouped(
+def _audited(
     comparison: Comparison, source: sources.Source, rows: Sequence[Sample]
-) -> dict[str, list[Sample]]:
-    """Per protocol the rows with their groups. Scenes and sessions are those of the audit, which
-    is run once and left in the folder `audit`."""
+) -> audits.Audited | None:
+    """What the audit knows of the rows; it is run once and left in the folder `audit`. None when
+    nobody wants it."""
     if not (comparison.audit or {"scene", "session"} & set(comparison.protocols)):
-        return {protocol: list(rows) for protocol in comparison.protocols}
+        return None
     folder = comparison.out / "audit"
     if (folder / "findings.json").exists():
         found = audits.read(folder, rows)
@@ -170,13 +173,33 @@ def _grouped(
             command=command(sys.argv),
             quiet=comparison.quiet,
         )
-    return {protocol: audits.grouped(rows, found, protocol) for protocol in comparison.protocols}
+    return found
 
 
-def _assign(rows: Sequence[Sample], one: Trial, folds: int | None) -> list[list[Sample]]:
-    """The rows with their split, once, or once per fold."""
+def _assign(
+    rows: Sequence[Sample], audited: audits.Audited | None, one: Trial, folds: int | None
+) -> list[list[Sample]]:
+    """The rows with the protocol's groups and their split, once, or once per fold."""
+    if audited is not None:
+        rows = audits.grouped(rows, audited, one.protocol)
     chosen = [None] if folds is None else [splits.Fold(number, folds) for number in range(folds)]
     return [splits.assign(rows, protocol=one.protocol, seed=one.seed, fold=fold) for fold in chosen]
+
+
+def _leaks(
+    protocol: str, seed: int, parts: Sequence[Sequence[Sample]], audited: audits.Audited | None
+) -> dict[str, Any]:
+    """How many test images have a twin on the training side, over all folds."""
+    overlaps = audited.overlaps if audited is not None else []
+    found = [leaks.find(rows, overlaps) for rows in parts]
+    return {
+        "protocol": protocol,
+        "seed": seed,
+        "tested": sum(one.tested for one in found),
+        "known": sum(one.known for one in found),
+        "pairs": sum(len(one.pairs) for one in found),
+        "audited": audited is not None,
+    }
 
 
 def _readable(

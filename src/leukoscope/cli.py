@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from leukoscope import __version__
-from leukoscope.errors import LeukoscopeError, UsageError
+from leukoscope.errors import DataError, LeukoscopeError, UsageError
 from leukoscope.files import make_folder, reason
 
 app = typer.Typer(
@@ -287,8 +287,19 @@ def evaluate(
         Path, typer.Argument(help="A predictions.csv, ours or another program's.")
     ],
     out: Annotated[Path, typer.Option(help="The folder of metrics.json.")],
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="The samples.csv with the split, to look for leaks; by default the one beside the "
+            "predictions."
+        ),
+    ] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="The folder of an audit; by default that of the run.")
+    ] = None,
 ) -> None:
-    """All figures of a predictions.csv."""
+    """All figures of a predictions.csv, and what leaks through the split behind them."""
+    from leukoscope import audits
     from leukoscope.data.predictions import read_predictions
     from leukoscope.evaluate import metrics
     from leukoscope.files import write_json
@@ -298,6 +309,16 @@ def evaluate(
     write_json(make_folder(out) / "metrics.json", figures.as_dict())
     _print_metrics(figures)
     print(f"\nAll figures: {out / 'metrics.json'}")
+    behind = audits.leaks_behind(predictions, samples=samples, audit=audit)
+    if behind is None:
+        return
+    leaks, protocol = behind
+    print(f"Split ({protocol}): {leaks.sentence}")
+    if leaks.forbidden(protocol):
+        raise DataError(
+            f"The split leaks what the protocol {protocol!r} forbids: these figures "
+            f"are not what they are called."
+        )
 
 
 @app.command()

@@ -23,6 +23,14 @@ class Leaks:
         """The share of the test images that the other side has seen in part."""
         return self.known / self.tested if self.tested else 0.0
 
+    def forbidden(self, protocol: str) -> bool:
+        """Whether the protocol promises that what crosses does not."""
+        if protocol == "scene":
+            return bool(self.pairs or self.groups)
+        if protocol == "session":
+            return bool(self.pairs or self.groups or self.sessions)
+        return protocol == "group" and bool(self.groups)
+
     @property
     def sentence(self) -> str:
         """What crosses, for a person."""

@@ -26,7 +26,7 @@ _REQUIRED = (
 # What a run may leave unsaid.
 SETTINGS: dict[str, Any] = dict.fromkeys(
     ("leukoscope", "command", "started", "finished", "device", "fingerprint", "root"), ""
-) | {"versions": {}, "settings": {}, "wall_seconds": None}
+) | {"versions": {}, "settings": {"folds": None}, "wall_seconds": None, "leaks": []}
 CARD: dict[str, Any] = {
     **dict.fromkeys(("name", "citation", "licence", "url"), ""),
     **{
@@ -151,6 +151,7 @@ class Run:
 def read(path: Path) -> Run:
     """The run in a folder; `LeukoscopeError` names the file that is missing or cannot be right."""
     settings = SETTINGS | read_json(path / "settings.json")
+    settings["settings"] = {"folds": None} | settings["settings"]
     card = CARD | read_json(path / "card.json")
     results = tuple(read_results(path))
     if not results:

@@ -22,6 +22,7 @@ BINS = 16  # per channel
 MAP_SIDE = 56  # places of the information map, each way
 _LEVELS = 8  # of brightness at a place of the information map
 _TREES = 60
+_FEW = 1000  # images, on which threads cost more than they give
 _IMPOSSIBLE, _SURE = 0.05, 0.8  # probabilities of a label and of its contradiction
 
 
@@ -112,11 +113,14 @@ def probe(
     } | _views(pixels, quiet=quiet)
     sides = _sides(targets, groups, folds, seed)
     shuffled = np.random.default_rng(seed).permutation(targets)
+    # Folds of their own: in folds that are not stratified, what is common in training is rare in
+    # the test, and the commonest class would score less than its share.
+    shuffled_sides = _sides(shuffled, groups, folds, seed)
     found = []
     with bar("looking for shortcuts", len(views), quiet=quiet) as advance:
         for name, (sees, features) in views.items():
             right = _right(features, targets, sides, seed)
-            chance = _right(features, shuffled, sides, seed)
+            chance = _right(features, shuffled, shuffled_sides, seed)
             shares = [right[targets == label].mean() for label in np.unique(targets)]
             found.append(
                 Probe(
@@ -140,7 +144,7 @@ def _right(
     right = np.zeros(len(targets))
     for train, test in sides:
         commonest = np.bincount(targets[train]).argmax()
-        forest = _forest(seed, bootstrap=True, oob_score=True)
+        forest = _forest(seed, len(train), bootstrap=True, oob_score=True)
         forest.fit(features[train], targets[train])
         answers = forest.predict(features[test])
         if forest.oob_score_ <= (targets[train] == commonest).mean():
@@ -149,7 +153,7 @@ def _right(
     return right
 
 
-def _forest(seed: int, *, bootstrap: bool = False, oob_score: bool = False) -> Any:
+def _forest(seed: int, count: int, *, bootstrap: bool = False, oob_score: bool = False) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
     return ExtraTreesClassifier(
@@ -158,7 +162,7 @@ def _forest(seed: int, *, bootstrap: bool = False, oob_score: bool = False) -> A
         bootstrap=bootstrap,
         oob_score=oob_score,
         random_state=seed,
-        n_jobs=-1,
+        n_jobs=-1 if count > _FEW else 1,
     )
 
 
@@ -180,7 +184,7 @@ def contradicted(
     features = np.stack([np.concatenate([_histogram(i), _shrunk(i, 8, 8)]) for i in pixels])
     probabilities = np.zeros((len(targets), int(targets.max()) + 1))
     for train, test in _sides(targets, groups, folds, seed):
-        forest = _forest(seed).fit(features[train], targets[train])
+        forest = _forest(seed, len(train)).fit(features[train], targets[train])
         probabilities[np.ix_(test, forest.classes_)] = forest.predict_proba(features[test])
     own = probabilities[np.arange(len(targets)), targets]
     answers = probabilities.argmax(axis=1)
@@ -223,8 +227,8 @@ def background(image: Pixels) -> NDArray[np.bool_]:
     if not len(bright):
         return np.ones(green.shape, bool)
     second, _ = cv2.threshold(bright, 0, 255, cv2.THRESH_OTSU)
-    # Where there are red cells between nuclei and slide, the second cut lies far from the first.
-    empty = (green > second).astype(np.uint8)
+    # The first cut parts nuclei from the rest, the second red cells from the slide.
+    empty = (green > max(first, second)).astype(np.uint8)
     rim = max(3, len(image) // 40) | 1
     kept: NDArray[np.bool_] = cv2.erode(empty, np.ones((rim, rim), np.uint8)) > 0
     return kept if kept.any() else empty > 0

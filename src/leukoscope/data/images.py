@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,29 @@ _VERSION = 1  # of the decoding below: a change makes every cached array stale
 
 class UnreadableImage(DataError):
     """A file that is no picture, or one that cannot be shown in 8-bit RGB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a file says of its picture before a pixel is decoded."""
+
+    bytes: int
+    width: int  # pixels, before any EXIF rotation
+    height: int
+    format: str
+    mode: str
+    compression: str  # the first digits of a hash of the quantisation tables; empty if not JPEG
+
+
+def facts(path: Path) -> Facts:
+    """The facts of a picture that can be decoded; raises `UnreadableImage` for another file."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            tables = getattr(image, "quantization", None)
+            digest = hashlib.sha256(repr(tables).encode()).hexdigest()[:8] if tables else ""
+            return Facts(path.stat().st_size, *image.size, image.format or "", image.mode, digest)
+    except Exception as error:  # as in `decode`
+        raise UnreadableImage(f"{path} is no picture: {reason(error)}.") from error
 
 
 def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:

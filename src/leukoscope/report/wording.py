@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import datetime
+from typing import Any
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _NAMES = {

@@ -84,7 +84,7 @@ def _equal(samples: Sequence[Sample]) -> list[Overlap]:
         if sample.sha256:
             by_hash[sample.sha256].append(sample)
     return [
-        Overlap.equal(*sorted((one.path, other.path)))
+        Overlap(*sorted((one.path, other.path)), 1.0, 0, 0, "equal bytes", "", 1.0, 1.0)
         for copies in by_hash.values()
         for one in copies
         if one.split == "test"

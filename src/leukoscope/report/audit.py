@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw
 
 from leukoscope import __version__
 from leukoscope.audit.duplicates import Overlap, read_overlaps
+from leukoscope.audit.findings import SIZE
 from leukoscope.audit.price import Point
+from leukoscope.audit.registration import TURNS
 from leukoscope.audit.sessions import read_sessions
 from leukoscope.data.images import decode
 from leukoscope.errors import LeukoscopeError
@@ -32,6 +34,7 @@ _ODD = 12  # images of a finding
 _SIDE, _SMALL = 160, 72  # pixels on the page
 _ORDER = ("problem", "not run", "note", "clear")
 
+Corner = tuple[float, float]
 Open = Callable[[str], NDArray[np.uint8] | None]
 
 
@@ -144,7 +147,7 @@ def _pair(one: Overlap, opened: Open) -> Picture | None:
     if pictures[0] is None or pictures[1] is None:
         return None
     canvas = Image.new("RGB", (2 * _SIDE + 4, _SIDE), "white")
-    for place, (pixels, corners) in enumerate(zip(pictures, one.outlines, strict=True)):
+    for place, (pixels, corners) in enumerate(zip(pictures, outlines(one, SIZE), strict=True)):
         picture = Image.fromarray(pixels)
         ImageDraw.Draw(picture).polygon(
             [(x * (_SIDE - 1), y * (_SIDE - 1)) for x, y in corners], outline=(215, 60, 0), width=2
@@ -155,6 +158,21 @@ def _pair(one: Overlap, opened: Open) -> Picture | None:
         thumbnail(np.asarray(canvas)),
         f"{one.path_a} and {one.path_b}: score {one.score:.2f}, {one.common:.0%} in common{turned}",
     )
+
+
+def outlines(one: Overlap, size: int) -> tuple[list[Corner], list[Corner]]:
+    """The corners of the common area in a and in b, as shares of the side of each."""
+    x, y, side = one.dx / size, one.dy / size, one.scale
+    left, right = max(0.0, x), min(1.0, x + side)
+    top, bottom = max(0.0, y), min(1.0, y + side)
+    in_a = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    in_b = [((u - x) / side, (v - y) / side) for u, v in in_a]
+    mirrored, quarters = divmod(TURNS.index(one.turn), 4)
+    for _ in range(quarters):  # back by 90 degrees
+        in_b = [(1 - v, u) for u, v in in_b]
+    if mirrored:
+        in_b = [(1 - u, v) for u, v in in_b]
+    return in_a, in_b
 
 
 def _sheets(session_of: Mapping[str, str], opened: Open) -> list[Picture]:

@@ -45,7 +45,7 @@ def read(out: Path, samples: Sequence[Sample]) -> Audited:
     table = out / "sessions.csv"
     return Audited(
         scenes=dict(zip((row.path for row in readable), scenes, strict=True)),
-        sessions=sessions.read_sessions(table) if table.exists() else {},
+        sessions=_sessions(table, readable),
         overlaps=overlaps,
         findings=content["findings"],
     )
@@ -78,6 +78,13 @@ def run(
     findings.write(found, out, about=about)
     report.write(out, mark=DRAWN if source.card.synthetic else "")
     return read(out, source.samples)
+
+
+def _sessions(table: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    if not table.exists():
+        return {}
+    found = sessions.read_sessions(table, samples)
+    return dict(zip((row.path for row in samples), found, strict=True))
 
 
 def check_kinds(kinds: Sequence[str]) -> Sequence[str]:

@@ -80,7 +80,7 @@ def test_majority_says_the_shares_of_the_training_set() -> None:
 
 
 def facts(count: int) -> list[Facts]:
-    return [Facts(1000, 64, 64, "PNG", "RGB", "")] * count
+    return [Facts("PNG", "RGB", 64, 64, 1000, "")] * count
 
 
 def probed(smears: Smears, *, one: Sequence[Facts] | None = None) -> dict[str, Probe]:
@@ -126,7 +126,7 @@ def test_what_says_nothing_scores_the_majority_share(marked: dict[str, Probe]) -
 def test_file_facts_that_go_with_the_class_are_found() -> None:
     smears = draw(per_class=20, size=64, seed=2, looks="same")
     one = [
-        Facts(1000, 64, 64, "JPEG" if field.label == "Pro" else "PNG", "RGB", "")
+        Facts("JPEG" if field.label == "Pro" else "PNG", "RGB", 64, 64, 1000, "")
         for field in smears.fields
     ]
     found = probed(smears, one=one)["file facts"]

@@ -258,8 +258,9 @@ def _equal(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         "equal files",
         "leak",
         "problem",
-        f"{extra:,} files are copies of another one, byte for byte, and {len(pixels):,} more pairs "
-        f"show the same pixels: a copy in the test set is known by heart.",
+        f"{extra:,} files are copies of another one, byte for byte"
+        + (f", and {len(pixels):,} more pairs show the same pixels" if pixels else "")
+        + ": a copy in the test set is known by heart.",
         extra,
         "images",
         paths=tuple(twins[:_LISTED]),
@@ -350,9 +351,9 @@ def _shortcut(one: Probe, chance: float) -> Finding:
         f"shortcut: {one.name}",
         "shortcut",
         verdict,
-        f"From {one.sees} alone, the label of an unseen scene is right in {one.accuracy:.1%} of "
-        f"the images; the commonest class has {chance:.1%}, shuffled labels give "
-        f"{one.shuffled:.1%}.",
+        f"Seeing nothing but {one.sees}, a forest is right about {one.accuracy:.1%} of the images "
+        f"of scenes that it has not seen; the commonest class has {chance:.1%}, and shuffled "
+        f"labels give {one.shuffled:.1%}.",
         one.accuracy,
         "share",
         one.interval,
@@ -470,25 +471,32 @@ def _sessions(
     if inferred is not None:
         checks.add("agreement", "session", lambda: [_agreement(inferred, known)])
     checks.add("class of sessions", "session", lambda: [_classes(rows, known)])
-    return sessions.known(known)
+    said = "They are the groups that were given."
+    return Sessions(tuple(known), (1.0,) * len(known), 1.0, None, False, said)
 
 
 def _inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
     count = len(set(found.session))
+    order = ""
+    if found.order is not None:
+        order = (
+            f" Files that follow each other by number, which had no say, share a session "
+            f"{found.order:.2f} beyond chance (Cohen's kappa)."
+        )
     return Finding(
         "sessions",
         "session",
         "note",
         f"The {len(rows):,} images look taken in {count:,} sessions (strength "
-        f"{found.strength:.2f} of 1). {found.reason}",
+        f"{found.strength:.2f} of 1). {found.reason}{order}",
         count,
         "sessions",
-        details={"strength": found.strength, "weak": found.weak},
+        details={"strength": found.strength, "weak": found.weak, "order": found.order},
     )
 
 
 def _agreement(inferred: Sessions, known: Sequence[str]) -> Finding:
-    agreed = sessions.agreement(inferred, known)
+    agreed = sessions.agreement(inferred.session, known)
     return Finding(
         "agreement",
         "session",

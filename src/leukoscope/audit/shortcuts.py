@@ -206,7 +206,7 @@ def _facts(facts: Sequence[Facts]) -> Features:
     columns = [[f.bytes, f.width, f.height, f.bytes / (f.width * f.height)] for f in facts]
     kinds = [
         np.unique([getattr(f, name) for f in facts], return_inverse=True)[1]
-        for name in ("format", "mode", "compression")
+        for name in ("format", "mode", "tables")
     ]
     return np.column_stack([np.array(columns), *kinds]).astype(np.float64)
 

@@ -28,29 +28,6 @@ class UnreadableImage(DataError):
     """A file that is no picture, or one that cannot be shown in 8-bit RGB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a file says of its picture before a pixel is decoded."""
-
-    bytes: int
-    width: int  # pixels, before any EXIF rotation
-    height: int
-    format: str
-    mode: str
-    compression: str  # the first digits of a hash of the quantisation tables; empty if not JPEG
-
-
-def facts(path: Path) -> Facts:
-    """The facts of a picture that can be decoded; raises `UnreadableImage` for another file."""
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            tables = getattr(image, "quantization", None)
-            digest = hashlib.sha256(repr(tables).encode()).hexdigest()[:8] if tables else ""
-            return Facts(path.stat().st_size, *image.size, image.format or "", image.mode, digest)
-    except Exception as error:  # as in `decode`
-        raise UnreadableImage(f"{path} is no picture: {reason(error)}.") from error
-
-
 def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
     """The picture as size×size×3 uint8 RGB: its largest centred square, scaled.
 
@@ -93,6 +70,32 @@ def _rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return image.convert("RGB")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the file says about a picture before a pixel of it is decoded."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    bytes: int
+    tables: str  # SHA-256 of a JPEG's quantisation tables: camera software has its own; else empty
+
+
+def facts(path: Path) -> Facts:
+    """The facts of one picture's file; `UnreadableImage` if it is none."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            tables = sorted(getattr(image, "quantization", {}).items())
+            digest = hashlib.sha256(repr(tables).encode()).hexdigest() if tables else ""
+            kind, size = image.format or "", path.stat().st_size
+            return Facts(kind, image.mode, image.width, image.height, size, digest)
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{path} is not a picture ({', '.join(FORMATS)}).") from error
+    except Exception as error:  # as in decode: damaged headers raise whatever parsers run into
+        raise UnreadableImage(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def cache_folder() -> Path:

@@ -18,7 +18,6 @@ from leukoscope.audit.duplicates import Overlap, read_overlaps
 from leukoscope.audit.findings import SIZE
 from leukoscope.audit.price import Point
 from leukoscope.audit.registration import TURNS
-from leukoscope.audit.sessions import read_sessions
 from leukoscope.data.images import decode
 from leukoscope.errors import LeukoscopeError
 from leukoscope.evaluate.intervals import Interval
@@ -54,9 +53,7 @@ def write(folder: Path, *, images: bool = True, mark: str = "") -> Path:
     content = read_json(folder / "findings.json")
     findings = content["findings"]
     overlaps = read_overlaps(folder / "overlaps.csv")
-    session_of = (
-        read_sessions(folder / "sessions.csv") if (folder / "sessions.csv").exists() else {}
-    )
+    session_of = _sessions(folder)
     root = Path(content["root"])
     opened = partial(_open, root) if images else _closed
     environment = Environment(
@@ -83,6 +80,14 @@ def write(folder: Path, *, images: bool = True, mark: str = "") -> Path:
     )
     write_text(folder / "audit.html", page)
     return folder / "audit.html"
+
+
+def _sessions(folder: Path) -> dict[str, str]:
+    """The session of each path; none when there was no saying."""
+    if not (folder / "sessions.csv").exists():
+        return {}
+    _, rows = read_csv(folder / "sessions.csv", ("path", "session"))
+    return {row["path"]: row["session"] for row in rows}
 
 
 def _open(root: Path, path: str) -> NDArray[np.uint8] | None:

@@ -225,5 +225,4 @@ def _resized(image: NDArray[Any], height: int, width: int) -> Floats:
     if image.shape == (height, width):
         return image
     method = cv2.INTER_AREA if height < len(image) else cv2.INTER_LINEAR
-    resized: Floats = cv2.resize(image, (width, height), interpolation=method)
-    return resized
+    return cv2.resize(image, (width, height), interpolation=method).astype(np.float32, copy=False)

@@ -85,6 +85,8 @@ def candidates(
     its pairs, since each point has a few neighbours only, but in a chain of them.
     """
     marks = np.zeros(pixels.shape[1:3], bool)
+    if len(rows) < 2:
+        return [], marks
     sample = _described(pixels, rows[:_SAMPLE], 0, pool)
     if sum(map(len, sample[0])) < 2:
         return [], marks

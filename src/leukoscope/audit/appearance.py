@@ -62,7 +62,7 @@ def _figures(image: Pixels) -> list[float]:
         *(warm[1], warm[2], warm[3] + warm[5], cold[1], cold[2], cold[3] + cold[5]),
         *red,
         *nuclei,
-        *_camera(image, empty & inside),
+        *_camera(image, empty),
         *_mark(image),
     ]
 
@@ -103,20 +103,21 @@ def _slide(logs: Floats) -> tuple[Floats, Mask]:
 
     A smooth surface through the brightest part of each block, pulled down by no cell: what lies
     below the surface counts little, what lies above it much. Then through the pixels close to it.
+    The corners are left out, for the white plate of a scale bar is no slide.
     """
     blocks = _blocks(logs)
-    basis, _ = _frame(_GRID, _GRID)
-    grid, _ = _frame(*logs.shape[:2])
-    basis = basis.reshape(-1, 6)
+    basis, free = (part.reshape(_GRID**2, -1) for part in _frame(_GRID, _GRID))
+    grid, inside = _frame(*logs.shape[:2])
     rank = int(0.85 * blocks.shape[1])
     top = np.partition(blocks[..., 1], rank, axis=1)[:, rank]
-    weight = np.ones(len(top), np.float32)
+    weight = trusted = free[:, 0].astype(np.float32)
     for _ in range(6):
         green = _fit(basis, weight, top)
         off = top - basis @ green
-        weight = np.where(off < 0, (1 + (off / 0.02) ** 2) ** -2, 1 / (1 + (off / 0.1) ** 2))
+        below, above = (1 + (off / 0.02) ** 2) ** -2, 1 / (1 + (off / 0.1) ** 2)
+        weight = trusted * np.where(off < 0, below, above)
     for tolerance in (0.08, 0.05):
-        near = np.abs(logs[..., 1] - grid @ green) < tolerance
+        near = inside & (np.abs(logs[..., 1] - grid @ green) < tolerance)
         chosen = _blocks(near[..., None]).astype(np.float32)
         count = chosen.sum(1)
         mean = (chosen.swapaxes(1, 2) @ blocks)[:, 0] / np.maximum(count, 1)

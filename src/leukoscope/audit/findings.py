@@ -108,11 +108,12 @@ def audit(
     checks.found.append(_balance(rows))
     facts = [images.facts(root / row.path) for row in rows]
 
+    none: list[Overlap] = []
     overlaps = checks.run(
         "overlapping fields",
         "leak",
         lambda: duplicates.find_overlaps(rows, pixels, quiet=quiet),
-        [],
+        none,
     )
     scenes = duplicates.scenes(rows, overlaps)
     checks.add("equal files", "leak", lambda: [_equal(rows, overlaps)])
@@ -298,7 +299,8 @@ def _random_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Findin
         leaks.find(splits.assign(rows, protocol="random", seed=seed), overlaps).share
         for seed in range(_SEEDS)
     ]
-    mean, low, high = float(np.mean(shares)), *np.percentile(shares, (2.5, 97.5)).tolist()
+    mean = float(np.mean(shares))
+    low, high = (float(end) for end in np.percentile(shares, (2.5, 97.5)))
     return Finding(
         "random split",
         "leak",

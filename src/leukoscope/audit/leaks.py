@@ -84,12 +84,16 @@ def _equal(samples: Sequence[Sample]) -> list[Overlap]:
         if sample.sha256:
             by_hash[sample.sha256].append(sample)
     return [
-        Overlap(*sorted((one.path, other.path)), 1.0, 0, 0, "equal bytes", "", 1.0, 1.0)
+        _copy(min(one.path, other.path), max(one.path, other.path))
         for copies in by_hash.values()
         for one in copies
         if one.split == "test"
         and (other := next((c for c in copies if c.split not in ("test", "")), None)) is not None
     ]
+
+
+def _copy(path_a: str, path_b: str) -> Overlap:
+    return Overlap(path_a, path_b, 1.0, 0, 0, "equal bytes", "", 1.0, 1.0)
 
 
 def _crossing(

@@ -103,7 +103,7 @@ def _grouped(targets: Rows, groups: Sequence[str], seed: int) -> Iterator[tuple[
 def _blocks(targets: Rows, paths: Sequence[str], embargo: int) -> Iterator[tuple[Rows, Rows]]:
     order = {
         label: np.array(
-            sorted(np.flatnonzero(targets == label), key=lambda row: in_order(paths[row]))
+            sorted(np.flatnonzero(targets == label).tolist(), key=lambda row: in_order(paths[row]))
         )
         for label in np.unique(targets)
     }

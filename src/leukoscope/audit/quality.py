@@ -37,7 +37,8 @@ def measure(pixels: Pixels, *, quiet: bool = False) -> Measures:
             rows.append(row)
             step()
     table = np.array(rows).reshape(len(pixels), 10)
-    return Measures(*table[:, :4].T, table[:, 4:])
+    sharpness, glare, darkness, nuclei = table[:, :4].T
+    return Measures(sharpness, glare, darkness, nuclei, colour=table[:, 4:])
 
 
 def _measure(image: Pixels) -> list[float]:

@@ -39,8 +39,9 @@ def _histogram(image: Pixels, mask: NDArray[np.bool_] | None = None) -> Features
 
     inside = None if mask is None else mask.astype(np.uint8)
     counts = [cv2.calcHist([image], [c], inside, [BINS], [0, 256]) for c in range(3)]
-    shares: Features = np.concatenate(counts).ravel().astype(np.float64)
-    return shares / max(1.0, shares[:BINS].sum())
+    total = np.concatenate(counts).ravel().astype(np.float64)
+    shares: Features = total / max(1.0, total[:BINS].sum())
+    return shares
 
 
 def colour_forest(
@@ -267,7 +268,7 @@ def _views(pixels: Pixels, *, quiet: bool) -> dict[str, tuple[str, Features]]:
 def _mean_colour(image: Pixels) -> Features:
     import cv2
 
-    return np.concatenate(cv2.meanStdDev(image)).ravel()
+    return np.concatenate(cv2.meanStdDev(image)).ravel().astype(np.float64)
 
 
 def _border(image: Pixels) -> Features:

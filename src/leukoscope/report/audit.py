@@ -148,8 +148,8 @@ def _chosen(overlaps: Sequence[Overlap]) -> list[Overlap]:
 
 def _pair(one: Overlap, opened: Open) -> Picture | None:
     """Both fields side by side, with their common area outlined."""
-    pictures = opened(one.path_a), opened(one.path_b)
-    if pictures[0] is None or pictures[1] is None:
+    pictures = [found for path in (one.path_a, one.path_b) if (found := opened(path)) is not None]
+    if len(pictures) < 2:
         return None
     canvas = Image.new("RGB", (2 * _SIDE + 4, _SIDE), "white")
     for place, (pixels, corners) in enumerate(zip(pictures, outlines(one, SIZE), strict=True)):

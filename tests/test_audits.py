@@ -183,7 +183,7 @@ def test_a_leak_planted_in_a_saved_split_is_caught(
     )
     caught = call("evaluate", tmp_path / "predictions.csv", "--out", tmp_path)
     assert "leaks what the protocol 'scene' forbids" in sentence(caught, status=1)
-    assert "1 of the" in caught.out
+    assert "1 group on both sides" in caught.out
 
 
 def _split_of(rows: list[Sample], *paths: str) -> set[str]:
@@ -241,14 +241,17 @@ def test_equal_black_or_white_pictures(tmp_path: Path, level: int | None) -> Non
     found = audit(tmp_path, pictures(tmp_path, *[one] * 14))
     assert found["equal files"].figure == 13
     assert found["labels of twins"].verdict == "problem"
-    assert all(one.interval is None or one.interval.low < 0.95 for one in found.values())
+    assert not any(
+        one.verdict == "problem" for check, one in found.items() if check.startswith("shortcut: ")
+    )
     if level is not None:
         assert found["one colour all over"].figure == 14
 
 
 def test_pictures_of_different_sizes(tmp_path: Path) -> None:
-    larger = SMEARS.pixels[:6].repeat(2, axis=1).repeat(2, axis=2)
-    found = audit(tmp_path, pictures(tmp_path, *larger, *SMEARS.pixels[:6], labels="ab"))
+    single = synthetic.draw(per_class=2, size=96, seed=1).pixels[:6]
+    larger = single.repeat(2, axis=1).repeat(2, axis=2)
+    found = audit(tmp_path, pictures(tmp_path, *larger, *single))
     assert found["overlapping fields"].details["pairs"] == 6
 
 

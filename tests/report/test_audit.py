@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 from leukoscope.audit.duplicates import Overlap
-from leukoscope.audit.registration import TURNS, turned
+from leukoscope.audit.registration import TURNS
 
 from leukoscope.report.audit import outlines
+
+
+def turned(image: np.ndarray, turn: int) -> np.ndarray:
+    return np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4)
 
 
 def corners(image: np.ndarray, where: list[tuple[float, float]]) -> set[int]:
@@ -33,3 +37,4 @@ def test_the_corners_show_the_same_in_both(turn: str) -> None:
     in_a, in_b = outlines(overlap, 100)
     assert corners(a, in_a) == corners(b, in_b)
     assert in_a == [(0.3, 0.0), (1.0, 0.0), (1.0, 0.8), (0.3, 0.8)]
+    assert len(corners(a, in_a)) == 4

@@ -36,12 +36,12 @@ class Leaks:
         """What crosses, for a person."""
         if not self.tested:
             return "No image is in the test split."
-        if not (self.pairs or self.groups or self.sessions):
-            return f"None of the {self.tested:,} test images has a twin on the training side."
-        parts = [
-            f"{self.known:,} of the {self.tested:,} test images ({self.share:.1%}) overlap or "
-            f"equal an image on the training side"
-        ]
+        parts = [f"none of the {self.tested:,} test images has a twin on the training side"]
+        if self.known:
+            parts = [
+                f"{self.known:,} of the {self.tested:,} test images ({self.share:.1%}) overlap or "
+                f"equal an image on the training side"
+            ]
         for count, what in ((len(self.groups), "group"), (len(self.sessions), "session")):
             if count:
                 parts.append(f"{count:,} {what}{'s' * (count != 1)} on both sides")

@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 _GLARE = 0.5  # of the field at the end of the scale shows nothing
 _EMPTY = 0.005  # of the field under nuclei: a third of one white cell
 _PURPLE = 20  # grey levels by which red and blue outshine green
-_BLURRED = 4.0  # robust standard deviations below the median
+_BLURRED = 4.5  # robust standard deviations below the median
 _FAR = 6.0  # robust standard deviations; one in 500 million of a normal distribution
 
 
@@ -46,7 +46,7 @@ def _measure(image: Pixels) -> list[float]:
 
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     # Smoothed first, so that the noise of the camera and the blocks of JPEG are not detail.
-    detail = cv2.Laplacian(cv2.GaussianBlur(grey, (0, 0), 1.0), cv2.CV_16S)
+    detail = cv2.Laplacian(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0), cv2.CV_32F)
     strength, contrast = (float(cv2.meanStdDev(one)[1][0, 0]) for one in (detail, grey))
     half = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), None, 0, 0, cv2.INTER_AREA)
     red, green, blue = cv2.split(half)

@@ -17,7 +17,7 @@ from leukoscope import __version__
 from leukoscope.audit.duplicates import Overlap, read_overlaps
 from leukoscope.audit.findings import SIZE
 from leukoscope.audit.price import Point
-from leukoscope.audit.registration import TURNS
+from leukoscope.audit.registration import TURNS, turn_point
 from leukoscope.data.images import decode
 from leukoscope.errors import LeukoscopeError
 from leukoscope.evaluate.intervals import Interval
@@ -171,12 +171,12 @@ def outlines(one: Overlap, size: int) -> tuple[list[Corner], list[Corner]]:
     left, right = max(0.0, x), min(1.0, x + side)
     top, bottom = max(0.0, y), min(1.0, y + side)
     in_a = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    in_b = [((u - x) / side, (v - y) / side) for u, v in in_a]
-    mirrored, quarters = divmod(TURNS.index(one.turn), 4)
-    for _ in range(quarters):  # back by 90 degrees
-        in_b = [(1 - v, u) for u, v in in_b]
-    if mirrored:
-        in_b = [(1 - u, v) for u, v in in_b]
+    number = TURNS.index(one.turn)
+    back = number if number >= 4 else -number % 4  # a mirror turned is its own way back
+    in_b = []
+    for u, v in in_a:
+        right_of, below = turn_point((u - x) / side - 0.5, (v - y) / side - 0.5, back)
+        in_b.append((0.5 + right_of, 0.5 + below))
     return in_a, in_b
 
 

@@ -285,7 +285,7 @@ def test_other_settings_in_the_same_folder_are_refused(copy: Path, comparison: C
 def test_a_network_is_added_to_a_finished_run(copy: Path, comparison: Comparison) -> None:
     """Even one that sees smaller images, for which the baselines would have been made smaller."""
     before = content(copy, *OURS[-2:], "colour-forest-random-seed0/predictions.csv")
-    overrides = comparison.overrides | {"size": 48, "epochs": 1}
+    overrides = comparison.overrides | {"size": 48, "epochs": 1, "normalization": "batch"}
     benchmark(replace(comparison, networks=(OTHER,), overrides=overrides, out=copy))
     assert content(copy, *before) == before
     names = [row["network"] for row in table(copy / "results.csv") if row["classes"] == "binary"]
@@ -337,7 +337,7 @@ def test_a_wrong_call_is_refused_before_anything_is_written(
 def test_a_training_that_diverges_keeps_what_was_finished(
     copy: Path, comparison: Comparison
 ) -> None:
-    wild = comparison.overrides | {"learning_rate": 1e30}
+    wild = comparison.overrides | {"learning_rate": 1e30, "normalization": "batch"}
     before = content(copy, *OURS[-2:])
     with pytest.raises(LeukoscopeError, match=f"{OTHER} diverged"):
         benchmark(replace(comparison, networks=(OTHER,), overrides=wild, out=copy))

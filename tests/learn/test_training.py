@@ -154,12 +154,13 @@ def test_early_epochs_see_small_images_and_none_of_them_is_the_best(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    growing = settings(size=32, early_size=48, early_epochs=2, epochs=3)
+    larger = replace(red_and_blue, pixels=red_and_blue.pixels.repeat(2, axis=1).repeat(2, axis=2))
+    growing = settings(size=64, early_size=32, early_epochs=2, epochs=3)
     weights, sides = watch_validation(monkeypatch, losses=(0.1, 0.2, 0.5))
-    classifier, history = train(red_and_blue, growing, tmp_path, quiet=True)
-    assert sides == [48, 48, 32]
-    assert [epoch.size for epoch in history] == [48, 48, 32]
-    assert [size_of(growing, number) for number in range(3)] == [48, 48, 32]
+    classifier, history = train(larger, growing, tmp_path, quiet=True)
+    assert sides == [32, 32, 64]
+    assert [epoch.size for epoch in history] == [32, 32, 64]
+    assert [size_of(growing, number) for number in range(3)] == [32, 32, 64]
     kept = classifier.network.state_dict()
     assert all(torch.equal(value, kept[key]) for key, value in weights[2].items())
 

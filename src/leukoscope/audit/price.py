@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.shortcuts import FEW
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
 from leukoscope.progress import bar
 
@@ -66,7 +67,8 @@ def price(
             right = np.zeros(len(targets))
             for train, test in folds:
                 some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
-                forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=-1)
+                jobs = -1 if trained > FEW else 1
+                forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=jobs)
                 forest.fit(histograms[some], targets[some])
                 right[test] = forest.predict(histograms[test]) == targets[test]
             shares = [right[targets == label].mean() for label in np.unique(targets)]

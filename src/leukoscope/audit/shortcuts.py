@@ -22,7 +22,7 @@ BINS = 16  # per channel
 MAP_SIDE = 56  # places of the information map, each way
 _LEVELS = 8  # of brightness at a place of the information map
 _TREES = 60
-_FEW = 1000  # images, on which threads cost more than they give
+FEW = 1000  # images, on which threads cost more than they give
 _IMPOSSIBLE, _SURE = 0.05, 0.8  # probabilities of a label and of its contradiction
 
 
@@ -163,7 +163,7 @@ def _forest(seed: int, count: int, *, bootstrap: bool = False, oob_score: bool =
         bootstrap=bootstrap,
         oob_score=oob_score,
         random_state=seed,
-        n_jobs=-1 if count > _FEW else 1,
+        n_jobs=-1 if count > FEW else 1,
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
@@ -106,6 +107,15 @@ def test_the_report_is_one_file_marked_as_drawn(audited: tuple[Path, Answer]) ->
     assert not re.search(r"(?:src|href)=[\"'](?!data:|#)", page)
     assert page.count("<img") > 10
     assert len(page) < 5_000_000
+
+
+def test_a_report_without_pictures_names_them(audited: tuple[Path, Answer], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(audited[0], copy)
+    assert call("report", copy, "--without-images").out.strip() == str(copy / "audit.html")
+    page = (copy / "audit.html").read_text(encoding="utf-8")
+    assert "data:image/jpeg" not in page
+    assert "data:image/svg" in page
 
 
 @pytest.mark.parametrize(("kinds", "status"), [("balance", 0), ("leak,shortcut", 1)])

@@ -14,8 +14,6 @@ from leukoscope.data.sources import Source
 from leukoscope.errors import DataError, UsageError, nearest
 from leukoscope.files import make_folder, read_csv, read_json
 
-DRAWN = "drawn smears, not patients"
-
 
 @dataclass(frozen=True, slots=True)
 class Audited:
@@ -76,7 +74,7 @@ def run(
         "seconds": round(time.perf_counter() - started, 1),
     }
     findings.write(found, out, about=about)
-    report.write(out, mark=DRAWN if source.card.synthetic else "")
+    report.write(out)
     return read(out, source.samples)
 
 

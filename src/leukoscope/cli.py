@@ -323,7 +323,9 @@ def evaluate(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a benchmark.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="The folder of a benchmark or of an audit.", metavar="RUN")
+    ],
     without_images: Annotated[
         bool,
         typer.Option(
@@ -331,7 +333,12 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Write results.csv and report.html of a benchmark again."""
+    """Write the report of a benchmark, and its results.csv, or of an audit again."""
+    if (run / "findings.json").exists():
+        from leukoscope.report import audit as page
+
+        print(page.write(run, images=not without_images))
+        return
     from leukoscope.report import report as html
     from leukoscope.results import write_results
 

@@ -25,6 +25,7 @@ from leukoscope.files import read_csv, read_json, write_text
 from leukoscope.report import audit_plots, wording
 from leukoscope.report.figures import Drawing, draw
 from leukoscope.report.mistakes import thumbnail
+from leukoscope.report.report import DRAWN
 
 _PAIRS = 24  # of overlapping fields: the least alike first, then some of the others
 _SESSIONS = 40  # contact sheets, of the largest sessions
@@ -45,13 +46,14 @@ class Picture:
     caption: str
 
 
-def write(folder: Path, *, images: bool = True, mark: str = "") -> Path:
+def write(folder: Path, *, images: bool = True) -> Path:
     """`<folder>/audit.html` from the files that `findings.write` left there.
 
     Without `images` it names pictures instead of showing them, for passing it on.
     """
     content = read_json(folder / "findings.json")
     findings = content["findings"]
+    mark = DRAWN if content["synthetic"] else ""
     overlaps = read_overlaps(folder / "overlaps.csv")
     session_of = _sessions(folder)
     root = Path(content["root"])

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.registration import TURNS
-
 from leukoscope.report.audit import outlines
 
 

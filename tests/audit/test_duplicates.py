@@ -83,6 +83,12 @@ def test_clean_smears_have_no_pair(clean: Pixels) -> None:
     assert found_in(clean) == []
 
 
+def test_small_fields_with_little_in_them_have_no_pair() -> None:
+    """A lone nucleus in each picture: many lie on one another well, in some turn and scale."""
+    smears = synthetic.draw(per_class=40, classes=("Early",), size=96, seed=3, marks="label")
+    assert found_in(smears.pixels) == []
+
+
 def photographed_again(image: Pixels, how: str) -> Pixels:
     picture = Image.fromarray(image)
     if how == "focus":

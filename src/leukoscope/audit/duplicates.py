@@ -24,7 +24,7 @@ from leukoscope.progress import bar
 SCORE = 0.6  # least correlation of the common area
 COPIED = 0.85  # the same after a turn or a scale: no second photograph, but the file changed
 LENS = 0.1  # how far off 1 the scale of a second photograph may be
-EVIDENCE = 7.0  # least number of standard errors above what two unrelated fields reach
+EVIDENCE = 8.0  # least number of standard errors above what two unrelated fields reach
 AGREEING = 0.5  # least share of the textured tiles that agree by themselves
 COMMON = 0.2  # least share of the field in common
 SAME = 0.95  # share of the field in common from which on it is the same field

@@ -5,7 +5,7 @@
 The reference registers every pair of images: grey, a quarter of the size, high-passed, correlated
 over all shifts that leave a quarter of the field or more in common, without the band at the bottom
 that holds the burned-in scale bars. It knows no turns and no scales, and costs the square of the
-number of images (3,256 of them: some fifteen minutes of one core), so its pairs are kept in
+number of images (3,256 of them: eight minutes of CPU time), so its pairs are kept in
 `--reference` and read from there the next time. Prints how many of its pairs above 0.7
 `find_overlaps` returns, what it returns beyond them, the pairs across classes, and its CPU time.
 """

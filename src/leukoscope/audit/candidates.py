@@ -32,7 +32,8 @@ _RATIO = 1.25  # how far off the sizes of two points tell the scale
 _DEGREES = 20.0  # how far off their directions tell the turn
 _LIKELY_ONE = 0.06  # how far off 1 a fitted scale may be and still mean 1
 _CELL = 6 / SIDE  # how far off the place may be, in sides of the field
-_VOTES = 3
+_VOTES = 3  # for a place with a turn or a scale, which usually is a copy and gets many
+_UPRIGHT_VOTES = 2  # for a place without: the stage moved, and little may be in common
 _PLACES = 3  # that are proposed for one pair
 _RECURS = 3  # other pictures with the same point at the same place: it is burned in
 
@@ -196,10 +197,10 @@ def _index(codes: Codes) -> Any:
     if len(codes) > _EXACT:
         lists = int(4 * len(codes) ** 0.5)
         index = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatL2(_CODE), _CODE, lists, byte)
-        index.cp.niter = 8
+        index.cp.niter = 6
         index.cp.min_points_per_centroid = 1
         index.nprobe = _PROBES
-        index.train(codes[:: max(1, len(codes) // (64 * lists))].astype(np.float32))
+        index.train(codes[:: max(1, len(codes) // (40 * lists))].astype(np.float32))
     for start in range(0, len(codes), 1 << 18):
         index.add(codes[start : start + (1 << 18)].astype(np.float32))
     return index
@@ -301,13 +302,14 @@ def _counted(
         at = other[chosen]
         bx[chosen], by[chosen] = turn_point(points.x[at], points.y[at], int(each))
     pair = (points.image[one] << 24 | points.image[other]) << 3 | turn
+    needed = np.where((turn == 0) & (scale == 1), _UPRIGHT_VOTES, _VOTES)
     for offset_x, offset_y in ((0.0, 0.0), (0.0, 0.5), (0.5, 0.0), (0.5, 0.5)):
         # Half-shifted cells: a place at the edge of one lies in the middle of another.
         right = np.floor((ax - scale * bx) / _CELL + offset_x).astype(np.int64) + 64
         down = np.floor((ay - scale * by) / _CELL + offset_y).astype(np.int64) + 64
         key = pair << 14 | right << 7 | down
         _, cell, count = np.unique(key, return_inverse=True, return_counts=True)
-        crowd = np.flatnonzero(count[cell] >= _VOTES)
+        crowd = np.flatnonzero(count[cell] >= needed)
         _, first = np.unique(np.stack([cell[crowd], one[crowd]]), axis=1, return_index=True)
         voter = crowd[first]  # a point has one vote per cell
         _, place, count = np.unique(cell[voter], return_inverse=True, return_counts=True)
@@ -319,8 +321,8 @@ def _counted(
             length = np.bincount(place, away[2] ** 2 + away[3] ** 2)
             fitted = np.clip(along / np.maximum(length, 1e-6), scale / _RATIO, scale * _RATIO)
             fitted[np.abs(fitted - 1) < _LIKELY_ONE] = 1
-        enough = count >= _VOTES
         at = voter[np.unique(place, return_index=True)[1]]
+        enough = count >= needed[at]
         yield np.stack(
             [
                 points.image[one[at]],

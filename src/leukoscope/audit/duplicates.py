@@ -22,6 +22,9 @@ from leukoscope.files import read_csv, write_csv
 from leukoscope.progress import bar
 
 SCORE = 0.6  # least correlation of the common area
+COPIED = 0.85  # the same after a turn or a scale: no second photograph, but the file changed
+LENS = 0.1  # how far off 1 the scale of a second photograph may be
+EVIDENCE = 8.0  # least number of standard errors above what two unrelated fields reach
 AGREEING = 0.5  # least share of the textured tiles that agree by themselves
 COMMON = 0.2  # least share of the field in common
 SAME = 0.95  # share of the field in common from which on it is the same field
@@ -189,7 +192,13 @@ def _confirmed(
 
 
 def _agrees(found: Agreement) -> bool:
-    return found.score >= SCORE and found.agreeing >= AGREEING and found.common >= COMMON
+    copied = found.place.turn != 0 or abs(found.place.scale - 1) > LENS
+    return (
+        found.score >= (COPIED if copied else SCORE)
+        and found.agreeing >= AGREEING
+        and found.common >= COMMON
+        and found.evidence >= EVIDENCE
+    )
 
 
 def _overlap(samples: Sequence[Sample], a: int, b: int, agreement: Agreement, side: int) -> Overlap:

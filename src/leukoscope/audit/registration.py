@@ -60,6 +60,7 @@ class Agreement:
     score: float  # normalised cross-correlation at a quarter of the size
     common: float  # share of the smaller of the two fields
     agreeing: float  # share of the textured tiles that agree by themselves
+    evidence: float  # the correlation in standard errors of what chance gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,7 @@ def _agreement(a: Picture, b: Picture, place: Placement) -> Agreement:
         score=_correlation(*small),
         common=pieces[0].size / min(side, len(b.grey)) ** 2,
         agreeing=_agreeing(*middle),
+        evidence=_evidence(*small),
     )
 
 
@@ -206,6 +208,24 @@ def _agreeing(a: Floats, b: Floats, seen: Floats) -> float:
             if max(p[tile].std() / c for p, c in zip((a, b), contrast, strict=True)) >= _TEXTURED:
                 votes.append(_correlation(a[tile], b[tile], seen[tile]) >= _AGREES)
     return float(np.mean(votes)) if votes else 0.0
+
+
+def _evidence(a: Floats, b: Floats, seen: Floats) -> float:
+    """How many standard errors the correlation lies above that of two unrelated fields.
+
+    One nucleus upon another correlates well, but is one thing only; so many cells never do by
+    chance. The variance of a chance correlation is the mean, over all shifts, of the product of
+    the two autocorrelations (Bartlett, 1935): of the power spectra, since either gives the other.
+    """
+    total = max(float(seen.sum()), 1.0)
+    powers = []
+    for image in (a, b):
+        flat = (image - (image * seen).sum() / total) * seen
+        power = np.abs(np.fft.fft2(flat)) ** 2
+        powers.append(power / max(power.sum(), 1e-12))
+    variance = float((powers[0] * powers[1]).sum())
+    likeness = np.arctanh(min(_correlation(a, b, seen), 0.999))  # Fisher's z
+    return float(likeness / np.sqrt(variance)) if variance > 0 else 0.0
 
 
 def _correlation(a: Floats, b: Floats, weight: Floats) -> float:

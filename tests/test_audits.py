@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from test_cli import Answer, call, sentence
 
-from leukoscope.audit import findings
+from leukoscope.audit import checks
 from leukoscope.audit.duplicates import read_overlaps
-from leukoscope.audit.findings import KINDS, SIZE, Finding
+from leukoscope.audit.findings import KINDS, Finding
 from leukoscope.audit.leaks import find as find_leaks
 from leukoscope.data import sources, synthetic
 from leukoscope.data.predictions import Predictions, write_predictions
@@ -228,7 +228,7 @@ def pictures(folder: Path, *images: np.ndarray, labels: str = "ab") -> list[Samp
 
 
 def audit(folder: Path, rows: list[Sample], **options: object) -> dict[str, Finding]:
-    found = findings.audit(rows, folder, quiet=True, **options)  # type: ignore[arg-type]
+    found = checks.audit(rows, folder, quiet=True, **options)  # type: ignore[arg-type]
     return {one.check: one for one in found.findings}
 
 
@@ -303,11 +303,10 @@ def test_a_check_that_raises_is_not_run(tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("no such luck")
 
-    monkeypatch.setattr(findings.duplicates, "find_overlaps", fail)
-    monkeypatch.setattr(findings.quality, "measure", fail)
+    monkeypatch.setattr(checks.duplicates, "find_overlaps", fail)
+    monkeypatch.setattr(checks.quality, "measure", fail)
     found = audit(tmp_path, pictures(tmp_path, *SMEARS.pixels[:8]))
     for check in ("overlapping fields", "odd images"):
         assert found[check].verdict == "not run"
         assert "no such luck" in found[check].sentence
     assert "random split" not in found
-    assert SIZE == 224

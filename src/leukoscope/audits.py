@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from leukoscope.audit import duplicates, findings, leaks, sessions
+from leukoscope.audit import checks, duplicates, findings, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.leaks import Leaks
 from leukoscope.data.samples import Sample, read_samples
@@ -65,7 +65,7 @@ def run(
 
     started = time.perf_counter()
     make_folder(out)
-    found = findings.audit(source.samples, source.root, groups=read_groups(groups), quiet=quiet)
+    found = checks.audit(source.samples, source.root, groups=read_groups(groups), quiet=quiet)
     about = {
         "title": source.card.title,
         "synthetic": source.card.synthetic,
@@ -73,7 +73,7 @@ def run(
         "command": command,
         "seconds": round(time.perf_counter() - started, 1),
     }
-    findings.write(found, out, about=about)
+    checks.write(found, out, about=about)
     report.write(out)
     return read(out, source.samples)
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from leukoscope import __version__
+from leukoscope.audit.checks import SIZE
 from leukoscope.audit.duplicates import Overlap, read_overlaps
-from leukoscope.audit.findings import SIZE
 from leukoscope.audit.price import Point
 from leukoscope.audit.registration import TURNS, turn_point
 from leukoscope.data.images import decode
@@ -47,7 +47,7 @@ class Picture:
 
 
 def write(folder: Path, *, images: bool = True) -> Path:
-    """`<folder>/audit.html` from the files that `findings.write` left there.
+    """`<folder>/audit.html` from the files that `checks.write` left there.
 
     Without `images` it names pictures instead of showing them, for passing it on.
     """

@@ -106,11 +106,12 @@ def _slide(logs: Floats) -> tuple[Floats, Mask]:
     The corners are left out, for the white plate of a scale bar is no slide.
     """
     blocks = _blocks(logs)
-    basis, free = (part.reshape(_GRID**2, -1) for part in _frame(_GRID, _GRID))
+    blockwise, free = _frame(_GRID, _GRID)
+    basis = blockwise.reshape(-1, 6)
     grid, inside = _frame(*logs.shape[:2])
     rank = int(0.85 * blocks.shape[1])
     top = np.partition(blocks[..., 1], rank, axis=1)[:, rank]
-    weight = trusted = free[:, 0].astype(np.float32)
+    weight = trusted = free.ravel().astype(np.float32)
     for _ in range(6):
         green = _fit(basis, weight, top)
         off = top - basis @ green
@@ -146,8 +147,9 @@ def _stains(depth: Floats) -> tuple[tuple[float, float, float], tuple[float, flo
     """Colour and strength of the dye in red cells and in nuclei, from the optical densities.
 
     Nuclei are what absorbs nearly as much green as the darkest hundredth; red cells absorb less
-    than half of that.
+    than half of that. What absorbs blue like green is no dye, but ink or dirt.
     """
+    depth = depth[depth[:, 2] < 0.8 * depth[:, 1]]
     if len(depth) < 50:
         return (np.nan,) * 3, (np.nan,) * 3
     green = depth[:, 1]

@@ -168,12 +168,12 @@ def _sessions(shown: Floats, kept: Sequence[Hashable], sizes: Integers) -> tuple
     some, settings = shown[chosen], _NOTHING
     scales = _scales(some - np.median(some, axis=0) if len(some) else some)
     if len(some) > 1:
-        for _ in range(4):
+        for _ in range(3):
             nearest = chosen[_nearest(_looks(some, scales))]
             scales = _scales((some - shown[nearest]) / np.sqrt(2))
         settings = _settings(marks, _codes(kept), chosen, nearest)
         label = np.zeros(len(some), np.int64)
-        for _ in range(5):
+        for _ in range(4):
             looks = _looks(some, scales, settings.of(chosen))
             before, label = label, _grouped(looks)
             away = _within(some, label)
@@ -245,7 +245,7 @@ def _settings(marks: Floats, codes: Floats, chosen: Integers, nearest: Integers)
             marks @ _units(spread) * np.sqrt(worth),
             codes * np.sqrt(_worth(codes, chosen, nearest)),
         ),
-        (worth * len(floors), 0.0),
+        (0.0, 0.0),  # within a session they agree, or do not; agreeing brings nothing closer
     )
 
 
@@ -349,7 +349,7 @@ def _everyone(looks: _Looks) -> Integers:
 def _absorbed(looks: _Looks, label: Integers, sizes: Integers) -> Integers:
     """The same groups, but those of fewer than `_FEW` images joined to the nearest larger one.
 
-    One that lies further than twice `_APART` from all larger ones stays what it is.
+    One against which three kinds of evidence speak as loudly as they can stays what it is.
     """
     images = np.bincount(label, sizes)
     small, large = np.flatnonzero(images < _FEW), np.flatnonzero(images >= _FEW)
@@ -360,7 +360,7 @@ def _absorbed(looks: _Looks, label: Integers, sizes: Integers) -> Integers:
     for some in np.array_split(small, len(small) // _CHUNK + 1):
         away = _between(centres.of(some), centres.of(large))
         away -= sum(looks.spread) * (1 / count[some][:, None] + 1 / count[large])
-        fits = away.min(1) <= 2 * _APART
+        fits = away.min(1) < 3 * _CAP
         joined[some[fits]] = large[away.argmin(1)[fits]]
     return np.unique(joined[label], return_inverse=True)[1].astype(np.int64)
 

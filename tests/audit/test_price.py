@@ -1,9 +1,8 @@
 """A look that gives the label away is worth nothing on looks that were not learned."""
 
 import numpy as np
-import pytest
 
-from leukoscope.audit.price import in_order, price
+from leukoscope.audit.price import price
 from leukoscope.audit.shortcuts import colour_histogram
 from leukoscope.data.synthetic import CLASSES, draw
 
@@ -35,14 +34,3 @@ def test_a_protocol_that_the_set_is_too_small_for_is_left_out() -> None:
     found = points(sessions=3, per_class=12)
     assert "session" not in found
     assert "random" in found
-
-
-@pytest.mark.parametrize(
-    ("names", "ordered"),
-    [
-        (["a/x 10.png", "a/x 9.png"], ["a/x 9.png", "a/x 10.png"]),
-        (["10.png", "b.png", "9.png"], ["9.png", "10.png", "b.png"]),
-    ],
-)
-def test_files_are_ordered_as_a_person_does(names: list[str], ordered: list[str]) -> None:
-    assert sorted(names, key=in_order) == ordered

@@ -1,13 +1,12 @@
 """What a leak is worth: the same model, tested on images ever less like those it learned from."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.sessions import in_order
 from leukoscope.audit.shortcuts import FEW
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
 from leukoscope.progress import bar
@@ -119,9 +118,3 @@ def _blocks(targets: Rows, paths: Sequence[str], embargo: int) -> Iterator[tuple
             test.append(rows[start:stop])
             train += [rows[: max(0, start - embargo)], rows[stop + embargo :]]
         yield np.concatenate(train), np.concatenate(test)
-
-
-def in_order(path: str) -> tuple[object, ...]:
-    """A key that sorts file names as a person does: `image 9` before `image 10`."""
-    parts = re.split(r"(\d+)", PurePosixPath(path).name)
-    return tuple(int(part) if part.isdigit() else part for part in parts)

@@ -432,7 +432,7 @@ def order_agreement(samples: Sequence[Sample], session: Sequence[str]) -> float 
         folders[PurePosixPath(sample.path).parent].append(row)
     shared, chance, pairs = 0, 0.0, 0
     for rows in folders.values():
-        rows.sort(key=lambda row: _natural(samples[row].path))
+        rows.sort(key=lambda row: in_order(samples[row].path))
         here = [session[row] for row in rows]
         shared += sum(one == other for one, other in pairwise(here))
         alike = sum(n * (n - 1) for n in Counter(here).values())
@@ -441,7 +441,7 @@ def order_agreement(samples: Sequence[Sample], session: Sequence[str]) -> float 
     return (shared - chance) / (pairs - chance) if chance < pairs else None
 
 
-def _natural(path: str) -> list[tuple[int, str]]:
+def in_order(path: str) -> list[tuple[int, str]]:
     """A key that sorts 9 before 10."""
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path)]
 

@@ -216,6 +216,34 @@ def _predictions(rows: list[Sample], path: Path) -> None:
     )
 
 
+def test_a_benchmark_audits_first_and_shows_protocols_side_by_side(
+    smears: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    arguments = (
+        *("benchmark", "--data", smears, "--networks", "squeezenet1_1", "--epochs", "1"),
+        *("--set", "size=32", "--set", "batch=8", "--quiet", "--out", out),
+    )
+    answer = call(*arguments, "--protocol", "random,scene")
+    assert answer.status == 0, answer.err
+    assert re.search(r"Split \(random\): Seed 0: \d of \d+ test images", answer.out)
+    assert re.search(r"Split \(scene\): Seed 0: 0 of \d+ test images", answer.out)
+    assert (out / "audit" / "audit.html").exists()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Protocols side by side" in page
+    assert "equal or overlapping image on the training side" in page
+    for protocol in ("random", "scene"):
+        folder = out / f"colour-forest-{protocol}-seed0"
+        rows = read_samples(folder / "samples.csv")
+        assert all(row.group for row in rows) is (protocol == "scene")
+        fine = call("evaluate", folder / "predictions.csv", "--out", tmp_path / protocol)
+        assert fine.status == 0, fine.err
+        assert f"Split ({protocol}): " in fine.out
+    findings = (out / "audit" / "findings.json").read_bytes()
+    assert call(*arguments, "--protocol", "random,scene").status == 0
+    assert (out / "audit" / "findings.json").read_bytes() == findings
+
+
 # Bad input
 
 

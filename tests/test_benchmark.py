@@ -79,6 +79,7 @@ def comparison(smears: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 **{"size": 64, "epochs": 2, "batch": 8, "precision": "float32"},
                 **{"normalization": "group"},
             },
+            audit=False,  # tested in test_audits.py; it would cost as much as the training
             out=tmp_path_factory.mktemp("run") / "out",
             quiet=True,
         )
@@ -361,7 +362,7 @@ def start(comparison: Comparison) -> "subprocess.Popen[str]":
     """The command itself, as a process of its own, with one thread like the process of a test."""
     source = str(Path(leukoscope.__file__).parents[1])
     command = [sys.executable, "-m", "leukoscope.cli", "benchmark", "--quiet"]
-    command += ["--data", comparison.data, "--out", str(comparison.out)]
+    command += ["--no-audit", "--data", comparison.data, "--out", str(comparison.out)]
     command += ["--networks", ",".join(comparison.networks)]
     for key, value in comparison.overrides.items():
         command += ["--set", f"{key}={value}"]
@@ -418,7 +419,7 @@ def test_a_killed_run_goes_on_to_the_same_predictions(
 
 
 def test_folds_test_every_image_once(comparison: Comparison, tmp_path: Path) -> None:
-    folded = replace(comparison, folds=3, audit=False, out=tmp_path / "folds")
+    folded = replace(comparison, folds=3, out=tmp_path / "folds")
     benchmark(folded)
     rows = {row["network"]: row for row in table(folded.out / "results.csv")}
     assert set(rows) == {NETWORK, "colour-forest", "majority"}

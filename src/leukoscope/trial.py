@@ -122,7 +122,7 @@ def _settings_of_folds(
 ) -> dict[str, Any]:
     each = [_settings(trial, rows, task) for rows in folds]
     mean = {key: round(sum(one[key] for one in each) / len(each)) for key in _COUNTS[:2]}
-    return each[0] | mean | {"n_test": len(folds[0]), "folds": len(folds)}
+    return {"folds": len(folds)} | each[0] | mean | {"n_test": len(folds[0])}
 
 
 def _settings(trial: Trial, rows: Sequence[Sample], task: Task) -> dict[str, Any]:

@@ -21,16 +21,27 @@ ALLOWED = {
     "settings": {"errors", "recipes"},
     "results": BASE | {"recipes"},
     "data": BASE,
-    "audit": BASE | {"data"},
+    "audit": BASE | {"data", "evaluate"},
     "learn": BASE | {"settings", "data"},
     "evaluate": {"errors"},  # stands alone: no files, no plots
     "report": BASE | {"data", "audit", "evaluate"},
+    "audits": BASE | {"data", "audit", "report"},
     "trial": BASE | {"settings", "data", "audit", "learn", "evaluate"},
     "benchmark": BASE
-    | {"settings", "recipes", "results", "trial"}
+    | {"settings", "recipes", "results", "trial", "audits"}
     | {"data", "audit", "learn", "evaluate", "report"},
     "cli": BASE
-    | {"settings", "results", "benchmark", "data", "audit", "learn", "evaluate", "report"},
+    | {
+        "settings",
+        "results",
+        "benchmark",
+        "audits",
+        "data",
+        "audit",
+        "learn",
+        "evaluate",
+        "report",
+    },
 }
 """What each room, or file of the top folder, may import; "" is the package with its version."""
 

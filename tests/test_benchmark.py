@@ -79,6 +79,7 @@ def comparison(smears: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 **{"size": 64, "epochs": 2, "batch": 8, "precision": "float32"},
                 **{"normalization": "group"},
             },
+            audit=False,  # tested in test_audits.py; it would cost as much as the training
             out=tmp_path_factory.mktemp("run") / "out",
             quiet=True,
         )
@@ -361,7 +362,7 @@ def start(comparison: Comparison) -> "subprocess.Popen[str]":
     """The command itself, as a process of its own, with one thread like the process of a test."""
     source = str(Path(leukoscope.__file__).parents[1])
     command = [sys.executable, "-m", "leukoscope.cli", "benchmark", "--quiet"]
-    command += ["--data", comparison.data, "--out", str(comparison.out)]
+    command += ["--no-audit", "--data", comparison.data, "--out", str(comparison.out)]
     command += ["--networks", ",".join(comparison.networks)]
     for key, value in comparison.overrides.items():
         command += ["--set", f"{key}={value}"]
@@ -415,3 +416,39 @@ def test_a_killed_run_goes_on_to_the_same_predictions(
     assert ours == theirs
     assert not list(cut.rglob("*.pt"))
     assert not list(cut.rglob("best.safetensors"))
+
+
+def test_folds_test_every_image_once(comparison: Comparison, tmp_path: Path) -> None:
+    folded = replace(comparison, folds=3, out=tmp_path / "folds")
+    benchmark(folded)
+    rows = {row["network"]: row for row in table(folded.out / "results.csv")}
+    assert set(rows) == {NETWORK, "colour-forest", "majority"}
+    for name, row in rows.items():
+        folder = folded.out / f"{name}-random-seed0"
+        predictions = table(folder / "predictions.csv")
+        assert [one["path"] for one in predictions] == [
+            one["path"] for one in table(folded.out / "samples.csv")
+        ]
+        assert row["n_test"] == "48"
+        right = [one["label"] == one["predicted"] for one in predictions]
+        assert float(row["accuracy"]) == pytest.approx(np.mean(right))
+        tested = [
+            {
+                one["path"]
+                for one in table(folder / f"fold{number}" / "samples.csv")
+                if one["split"] == "test"
+            }
+            for number in (1, 2, 3)
+        ]
+        assert sum(map(len, tested)) == len(set.union(*tested)) == 48
+    assert rows[NETWORK]["train_seconds"]
+    before = content(folded.out, "results.csv", f"{NETWORK}-random-seed0/predictions.csv")
+    benchmark(folded)
+    assert content(folded.out, *before) == before
+    with pytest.raises(UsageError, match="made with folds 3, not 4"):
+        benchmark(replace(folded, folds=4))
+
+
+def test_fewer_than_three_folds_are_refused(comparison: Comparison) -> None:
+    with pytest.raises(UsageError, match="--folds must be at least 3"):
+        benchmark(replace(comparison, folds=2))

@@ -26,7 +26,7 @@ from leukoscope.data.samples import SPLITS, read_samples
 
 NETWORK = "squeezenet1_1"  # the smallest one that learns from 32 pixels
 TINY = ("--epochs", "1", "--set", "size=32", "--set", "batch=4", "--quiet")
-COMMANDS = ("benchmark", "find", "split", "train", "predict", "evaluate", "report")
+COMMANDS = ("benchmark", "audit", "find", "split", "train", "predict", "evaluate", "report")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def out(tmp_path: Path) -> Path:
 def benchmark(data: Path, out: Path, *more: object) -> Answer:
     return call(
         *("benchmark", "--data", data, "--networks", NETWORK, *TINY, "--out", out),
-        *more,
+        *("--no-audit", *more),
     )
 
 
@@ -399,8 +399,11 @@ def test_predictions_that_are_none(tmp_path: Path, out: Path) -> None:
         (["--set", "size=8"], "size=8: Input should be greater than or equal to 32."),
         (["--set", "batch"], "--set takes KEY=VALUE, not 'batch'."),
         (["--set", "network=vgg16"], "it has the option --network."),
-        (["--protocol", "groups"], "There is no protocol 'groups'; known are random, group"),
-        (["--protocol", ","], "--protocol needs at least one of random, group"),
+        (
+            ["--protocol", "groups"],
+            "There is no protocol 'groups'; known are random, scene, session, group",
+        ),
+        (["--protocol", ","], "--protocol needs at least one of random, scene, session, group"),
         (["--negative", "Healthy", "--data", "three"], "needs the class Healthy among A, B, C"),
     ],
 )

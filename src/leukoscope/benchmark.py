@@ -12,7 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from leukoscope import __version__, trial
+from leukoscope import __version__, audits, trial
+from leukoscope.audit import leaks
 from leukoscope.data import images, sources, splits
 from leukoscope.data import samples as table
 from leukoscope.data.predictions import read_predictions
@@ -45,6 +46,9 @@ class Comparison:
     negative: str = "Benign"
     protocols: Sequence[str] = ("random",)
     seeds: int = 1
+    folds: int | None = None  # None: one test split of a tenth
+    groups: Path | None = None  # a CSV of path and group: patients, where they are known
+    audit: bool = True
     weights: str = "none"
     overrides: dict[str, Any] = field(default_factory=dict)
     out: Path = Path("leukoscope-run")
@@ -82,6 +86,8 @@ def _with_defaults(comparison: Comparison) -> Comparison:
 
 
 def _trials(comparison: Comparison) -> list[Trial]:
+    if comparison.folds is not None and comparison.folds < 3:
+        raise UsageError(f"--folds must be at least 3, not {comparison.folds}.")
     if comparison.seeds < 1:
         raise UsageError(f"--seeds must be at least 1, not {comparison.seeds}.")
     if comparison.classes not in ("binary", "subtype"):
@@ -121,28 +127,79 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
         source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
         rows = _readable(source, comparison, trials[0].size, warn=lead)
     task = table.task(rows, comparison.classes, negative=comparison.negative)
-    assigned = {
-        (one.protocol, one.seed): splits.assign(rows, protocol=one.protocol, seed=one.seed)
-        for one in trials
-    }
     record = _Record(comparison, source, rows, describe(fabric, precision))
+    with fabric.rank_zero_first():
+        audited = _audited(comparison, source, rows)
+    assigned = {
+        (one.protocol, one.seed): _assign(rows, audited, one, comparison.folds) for one in trials
+    }
+    record.content["leaks"] = [
+        _leaks(protocol, seed, parts, audited) for (protocol, seed), parts in assigned.items()
+    ]
     for one in trials:  # before a word is written
         trial.check(one, assigned[one.protocol, one.seed], task, out / one.folder(task))
     if lead:
-        record.begin(next(iter(assigned.values())))
+        record.begin(rows if comparison.folds else next(iter(assigned.values()))[0])
     for one in trials:
         folder = out / one.folder(task)
-        split = assigned[one.protocol, one.seed]
-        trial.run(one, split, source.root, task, folder, fabric=fabric, quiet=comparison.quiet)
+        parts = assigned[one.protocol, one.seed]
+        trial.run(one, parts, source.root, task, folder, fabric=fabric, quiet=comparison.quiet)
         if lead:
             write_results(out)
             record.update()
-            if one.settings is not None:
-                model_card.write(folder / "classifier")
+            for classifier in trial.classifiers(folder):
+                model_card.write(classifier, run=out)
     if lead:
         report.write(out)
     fabric.barrier()
     return out / "report.html"
+
+
+def _audited(
+    comparison: Comparison, source: sources.Source, rows: Sequence[Sample]
+) -> audits.Audited | None:
+    """What the audit knows of the rows; it is run once and left in the folder `audit`. None when
+    nobody wants it."""
+    if not (comparison.audit or {"scene", "session"} & set(comparison.protocols)):
+        return None
+    folder = comparison.out / "audit"
+    if (folder / "findings.json").exists():
+        found = audits.read(folder, rows)
+    else:
+        found = audits.run(
+            replace(source, samples=tuple(rows)),
+            folder,
+            groups=comparison.groups,
+            command=command(sys.argv),
+            quiet=comparison.quiet,
+        )
+    return found
+
+
+def _assign(
+    rows: Sequence[Sample], audited: audits.Audited | None, one: Trial, folds: int | None
+) -> list[list[Sample]]:
+    """The rows with the protocol's groups and their split, once, or once per fold."""
+    if audited is not None:
+        rows = audits.grouped(rows, audited, one.protocol)
+    chosen = [None] if folds is None else [splits.Fold(number, folds) for number in range(folds)]
+    return [splits.assign(rows, protocol=one.protocol, seed=one.seed, fold=fold) for fold in chosen]
+
+
+def _leaks(
+    protocol: str, seed: int, parts: Sequence[Sequence[Sample]], audited: audits.Audited | None
+) -> dict[str, Any]:
+    """How many test images have a twin on the training side, over all folds."""
+    overlaps = audited.overlaps if audited is not None else []
+    found = [leaks.find(rows, overlaps) for rows in parts]
+    return {
+        "protocol": protocol,
+        "seed": seed,
+        "tested": sum(one.tested for one in found),
+        "known": sum(one.known for one in found),
+        "pairs": sum(len(one.pairs) for one in found),
+        "audited": audited is not None,
+    }
 
 
 def _readable(
@@ -249,7 +306,7 @@ def train_listed(
     one = Trial(network, "given", settings.seed, settings.size, settings, reasons)
     fabric = fabric_for(settings.precision)
     try:
-        trial.run(one, source.samples, source.root, task, out, fabric=fabric, quiet=quiet)
+        trial.run(one, [source.samples], source.root, task, out, fabric=fabric, quiet=quiet)
     except KeyboardInterrupt as error:
         raise Interrupted("Stopped. The same command goes on from here.") from error
     tested = read_predictions(out / "predictions.csv")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from leukoscope import __version__
-from leukoscope.errors import LeukoscopeError
+from leukoscope.errors import DataError, LeukoscopeError, UsageError
 from leukoscope.files import make_folder, reason
 
 app = typer.Typer(
@@ -47,7 +47,15 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Any other training setting; may be repeated."),
 ]
 Protocol = Annotated[
-    str, typer.Option(help="random, or group (the group column of a samples.csv).")
+    str,
+    typer.Option(
+        help="What is kept on one side: random (nothing), scene (overlapping fields), session "
+        "(images that look taken together), group (the group column of a samples.csv)."
+    ),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option(help="A CSV of path and group (patients), instead of inferred sessions."),
 ]
 
 
@@ -83,6 +91,11 @@ def benchmark(
     negative: Negative = "Benign",
     protocol: Protocol = "random",
     seeds: Annotated[int, typer.Option(min=1, help="Splits and trainings per network.")] = 1,
+    folds: Annotated[
+        int | None, typer.Option(min=3, help="Test every image once, in so many trainings.")
+    ] = None,
+    audit: Annotated[bool, typer.Option(help="Audit the images first.")] = True,
+    groups: Groups = None,
     epochs: Epochs = None,
     weights: Weights = "none",
     setting: Set = None,
@@ -106,6 +119,9 @@ def benchmark(
             negative=negative,
             protocols=_names(protocol),
             seeds=seeds,
+            folds=folds,
+            audit=audit,
+            groups=groups,
             weights=weights,
             overrides=_overrides(setting, epochs),
             out=out,
@@ -144,17 +160,71 @@ def find(
 
 
 @app.command()
+def audit(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A folder with one sub-folder per class, a samples.csv, kaggle or synthetic.",
+            metavar="DATA",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The folder of audit.html and findings.json.")] = Path(
+        "leukoscope-audit"
+    ),
+    groups: Groups = None,
+    root: Root = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Exit with 1 when there is a problem of these kinds, separated by commas: "
+            "leak, shortcut, session, label, quality, balance."
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Say what in a set of images would make test scores on it untrue."""
+    from leukoscope import audits
+    from leukoscope.benchmark import command
+    from leukoscope.data import sources
+
+    kinds = audits.check_kinds(_names(fail_on))
+    source = sources.find(data, root=root, draw_into=out / "smears")
+    _warn(source.warnings)
+    found = audits.run(source, out, groups=groups, command=command(sys.argv), quiet=quiet)
+    for one in found.findings:
+        print(f"{one['verdict']:<8} {one['check']}: {one['sentence']}")
+    print(f"\nReport:   {out / 'audit.html'}\nFindings: {out / 'findings.json'}")
+    failed = found.failed(kinds)
+    if failed:
+        raise LeukoscopeError(f"--fail-on {fail_on}: {', '.join(one['check'] for one in failed)}.")
+
+
+@app.command()
 def split(
     samples: Annotated[Path, typer.Argument(help="A samples.csv.", metavar="SAMPLES")],
     out: Annotated[Path, typer.Option(help="The table to write, with its split column filled.")],
     protocol: Protocol = "random",
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="The folder of an audit of these images, for scene and session."),
+    ] = None,
 ) -> None:
     """Decide who trains, who validates and who is kept for the test."""
+    from leukoscope import audits
     from leukoscope.data import splits
     from leukoscope.data.samples import read_samples, write_samples
 
-    assigned = splits.assign(read_samples(samples), protocol=protocol, seed=seed)
+    splits.check_protocol(protocol)
+    rows = read_samples(samples)
+    if audit is not None:
+        rows = audits.grouped(rows, audits.read(audit, rows), protocol)
+    elif protocol in ("scene", "session"):
+        raise UsageError(
+            f"The protocol {protocol!r} needs an audit: leukoscope audit {samples} --out DIR, then "
+            f"--audit DIR."
+        )
+    assigned = splits.assign(rows, protocol=protocol, seed=seed)
     make_folder(out.parent)
     write_samples(assigned, out)
     for name, counted in splits.summary(assigned).items():
@@ -217,8 +287,19 @@ def evaluate(
         Path, typer.Argument(help="A predictions.csv, ours or another program's.")
     ],
     out: Annotated[Path, typer.Option(help="The folder of metrics.json.")],
+    samples: Annotated[
+        Path | None,
+        typer.Option(
+            help="The samples.csv with the split, to look for leaks; by default the one beside the "
+            "predictions."
+        ),
+    ] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="The folder of an audit; by default that of the run.")
+    ] = None,
 ) -> None:
-    """All figures of a predictions.csv."""
+    """All figures of a predictions.csv, and what leaks through the split behind them."""
+    from leukoscope import audits
     from leukoscope.data.predictions import read_predictions
     from leukoscope.evaluate import metrics
     from leukoscope.files import write_json
@@ -228,11 +309,23 @@ def evaluate(
     write_json(make_folder(out) / "metrics.json", figures.as_dict())
     _print_metrics(figures)
     print(f"\nAll figures: {out / 'metrics.json'}")
+    behind = audits.leaks_behind(predictions, samples=samples, audit=audit)
+    if behind is None:
+        return
+    leaks, protocol = behind
+    print(f"Split ({protocol}): {leaks.sentence}")
+    if leaks.forbidden(protocol):
+        raise DataError(
+            f"The split leaks what the protocol {protocol!r} forbids: these figures "
+            f"are not what they are called."
+        )
 
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="The folder of a benchmark.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="The folder of a benchmark or of an audit.", metavar="RUN")
+    ],
     without_images: Annotated[
         bool,
         typer.Option(
@@ -240,7 +333,12 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Write results.csv and report.html of a benchmark again."""
+    """Write the report of a benchmark, and its results.csv, or of an audit again."""
+    if (run / "findings.json").exists():
+        from leukoscope.report import audit as page
+
+        print(page.write(run, images=not without_images))
+        return
     from leukoscope.report import report as html
     from leukoscope.results import write_results
 

@@ -38,14 +38,16 @@ def _row(folder: Path) -> dict[str, Any]:
         value = metrics[name]["value"]
         row[name] = "" if value is None else value
     row["confusion"] = json.dumps(metrics["confusion"])
-    if (folder / "history.csv").exists():
-        row["train_seconds"], row["train_images_per_second"] = _times(folder / "history.csv")
+    histories = [folder / "history.csv", *sorted(folder.glob("fold*/history.csv"))]
+    if there := [file for file in histories if file.exists()]:
+        row["train_seconds"], row["train_images_per_second"] = _times(there)
     return row
 
 
-def _times(path: Path) -> tuple[float, float]:
-    """Seconds of the whole training, and images per second of its steps without validation."""
-    _, rows = read_csv(path, ("seconds", "images_per_second"))
+def _times(histories: Sequence[Path]) -> tuple[float, float]:
+    """Seconds of all trainings, and images per second of their steps without validation."""
+    needed = ("seconds", "images_per_second")
+    rows = [row for path in histories for row in read_csv(path, needed)[1]]
     # Every epoch sees as many images, so its share of the time is the inverse of its rate.
     rate = len(rows) / sum(1 / float(row["images_per_second"]) for row in rows)
     return round(sum(float(row["seconds"]) for row in rows), 1), round(rate, 2)

@@ -1,9 +1,25 @@
-"""The baselines see colours and class sizes, and nothing else."""
+"""The baselines see colours and class sizes, and nothing else; the probes find what was planted."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from leukoscope.audit.shortcuts import BINS, colour_forest, colour_histogram, majority
+from leukoscope.audit.shortcuts import (
+    BINS,
+    MAP_SIDE,
+    Probe,
+    background,
+    colour_forest,
+    colour_histogram,
+    contradicted,
+    information,
+    majority,
+    probe,
+)
+from leukoscope.data.images import Facts
+from leukoscope.data.synthetic import CLASSES, Smears, draw
 
 
 def noise(count: int = 5) -> NDArray[np.uint8]:
@@ -61,3 +77,90 @@ def test_forest_keeps_the_place_of_a_class_that_it_never_saw() -> None:
 def test_majority_says_the_shares_of_the_training_set() -> None:
     shares = majority(np.array([1, 1, 0, 1]), 2, classes=3)
     np.testing.assert_array_equal(shares, [[0.25, 0.75, 0], [0.25, 0.75, 0]])
+
+
+def facts(count: int) -> list[Facts]:
+    return [Facts("PNG", "RGB", 64, 64, 1000, "")] * count
+
+
+def probed(smears: Smears, *, one: Sequence[Facts] | None = None) -> dict[str, Probe]:
+    labels = sorted({field.label for field in smears.fields})
+    targets = np.array([labels.index(field.label) for field in smears.fields])
+    found = probe(
+        smears.pixels,
+        targets,
+        [field.scene for field in smears.fields],
+        facts=one or facts(len(targets)),
+        paths=[f"{row:04d}.png" for row in np.random.default_rng(9).permutation(len(targets))],
+        quiet=True,
+    )
+    return {single.name: single for single in found}
+
+
+@pytest.fixture(scope="module")
+def marked() -> dict[str, Probe]:
+    """Smears of one look whose scale bar gives the class away."""
+    return probed(draw(per_class=40, size=64, seed=1, looks="same", marks="label"))
+
+
+def test_a_scale_bar_that_goes_with_the_class_is_found_in_its_corner(
+    marked: dict[str, Probe],
+) -> None:
+    assert marked["bottom right corner"].accuracy > 0.95
+    assert marked["bottom right corner"].skill(0.25) > 0.5
+    for corner in ("top left corner", "top right corner", "bottom left corner"):
+        assert marked[corner].interval.low < 0.4
+
+
+def test_shuffled_labels_bring_every_probe_to_the_majority_share(marked: dict[str, Probe]) -> None:
+    for one in marked.values():
+        assert one.shuffled_interval.low <= 0.25 <= one.shuffled_interval.high, one.name
+
+
+def test_what_says_nothing_scores_the_majority_share(marked: dict[str, Probe]) -> None:
+    assert marked["file facts"].accuracy == pytest.approx(0.25)
+    order = marked["file order"]
+    assert order.interval.low <= 0.25 <= order.interval.high
+
+
+def test_file_facts_that_go_with_the_class_are_found() -> None:
+    smears = draw(per_class=20, size=64, seed=2, looks="same")
+    one = [
+        Facts("JPEG" if field.label == "Pro" else "PNG", "RGB", 64, 64, 1000, "")
+        for field in smears.fields
+    ]
+    found = probed(smears, one=one)["file facts"]
+    assert found.accuracy == pytest.approx(0.5)  # Pro, and the commonest of the other three
+
+
+def test_the_information_map_lights_up_where_the_mark_is() -> None:
+    smears = draw(per_class=60, size=64, seed=3, looks="same", marks="label")
+    targets = np.array([CLASSES.index(field.label) for field in smears.fields])
+    bits = information(smears.pixels, targets)
+    assert bits.shape == (MAP_SIDE, MAP_SIDE)
+    row, column = np.unravel_index(bits.argmax(), bits.shape)
+    assert min(row, column) > 0.6 * MAP_SIDE
+    assert bits.max() > 5 * max(0.02, np.median(bits))
+    clean = information(draw(per_class=60, size=64, seed=3, looks="same").pixels, targets)
+    assert clean.max() < 0.5 * bits.max()
+
+
+def test_the_background_is_where_no_cell_is() -> None:
+    image = np.full((64, 64, 3), 230, np.uint8)
+    image[10:30, 10:30] = (200, 150, 160)  # red cell
+    image[40:54, 40:54] = (110, 60, 150)  # nucleus
+    found = background(image)
+    assert not found[9:31, 9:31].any()
+    assert not found[39:55, 39:55].any()
+    assert found[:5].all()
+    assert background(np.zeros((64, 64, 3), np.uint8)).any()
+
+
+def test_a_wrong_label_is_contradicted() -> None:
+    smears = draw(per_class=40, size=64, seed=4, marks="label")
+    targets = np.array([CLASSES.index(field.label) for field in smears.fields])
+    wrong = targets.copy()
+    wrong[7] = (wrong[7] + 1) % 4
+    found = contradicted(smears.pixels, wrong, [field.scene for field in smears.fields], quiet=True)
+    assert (7, targets[7]) in found
+    assert len(found) < 10

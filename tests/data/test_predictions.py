@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leukoscope.data.predictions import Predictions, read_predictions, write_predictions
+from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 
 HEADER = "path,label,probability_Benign,probability_Malignant\n"
@@ -126,3 +126,27 @@ def test_any_other_file_is_refused_in_a_sentence(
     path.write_bytes(content)
     with pytest.raises(LeukoscopeError, match=r"any\.csv"):
         read_predictions(path)
+
+
+def test_parts_are_joined_in_the_order_of_their_paths() -> None:
+    whole = example()
+    order = np.random.default_rng(0).permutation(len(whole.paths))
+
+    def part(rows: np.ndarray) -> Predictions:
+        listed = rows.tolist()
+        return Predictions(
+            paths=tuple(whole.paths[r] for r in listed),
+            labels=tuple(whole.labels[r] for r in listed),
+            classes=whole.classes,
+            probabilities=whole.probabilities[rows],
+            splits=tuple(whole.splits[r] for r in listed),
+            groups=tuple(whole.groups[r] for r in listed),
+        )
+
+    joined = join([part(order[:20]), part(order[20:])])
+    by_path = sorted(range(len(whole.paths)), key=whole.paths.__getitem__)
+    assert joined.paths == tuple(whole.paths[row] for row in by_path)
+    assert joined.labels == tuple(whole.labels[row] for row in by_path)
+    np.testing.assert_array_equal(joined.probabilities, whole.probabilities[by_path])
+    with pytest.raises(DataError, match="was predicted twice"):
+        join([whole, part(order[:1])])

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from leukoscope.data.samples import SPLITS, Sample
-from leukoscope.data.splits import PROTOCOLS, assign, check, check_protocol, summary
+from leukoscope.data.splits import PROTOCOLS, Fold, assign, check, check_protocol, summary
 from leukoscope.errors import DataError, UsageError
 
 SEEDS = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**32 - 1])
@@ -95,10 +95,12 @@ def test_what_is_known_of_a_row_besides_its_label_does_not_move_it() -> None:
     assert by_path(ours) == by_path(theirs)
 
 
-def assigned_or_none(rows: list[Sample], seed: int) -> list[Sample] | None:
+def assigned_or_none(
+    rows: list[Sample], seed: int, *, protocol: str = "group", fold: Fold | None = None
+) -> list[Sample] | None:
     """None for groups so uneven that a class is missing from a split, which is said."""
     try:
-        return assign(rows, protocol="group", seed=seed)
+        return assign(rows, protocol=protocol, seed=seed, fold=fold)
     except DataError as error:
         if "none of them in the" not in str(error):
             raise
@@ -128,6 +130,50 @@ def test_groups_of_one_size_are_split_80_10_10(seed: int) -> None:
     assigned = assign(rows, protocol="group", seed=seed)
     assert shares(assigned, "Benign") == (80, 10, 10)
     assert shares(assigned, "Pro") == (160, 20, 20)
+
+
+@pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "random"])
+@given(groups=st.dictionaries(st.sampled_from("ABCD"), GROUPS, min_size=2), seed=SEEDS)
+@settings(max_examples=20)
+def test_no_scene_or_session_is_on_two_sides_of_any_fold(
+    protocol: str, groups: dict[str, list[int]], seed: int
+) -> None:
+    rows = grouped(groups)
+    for number in range(3):
+        assigned = assigned_or_none(rows, seed, protocol=protocol, fold=Fold(number, 3))
+        if assigned is None:
+            continue
+        sides = defaultdict(set)
+        for row in assigned:
+            sides[row.group].add(row.split)
+        assert all(len(splits) == 1 for splits in sides.values())
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@given(seed=SEEDS)
+@settings(max_examples=10)
+def test_folds_test_every_image_once(protocol: str, seed: int) -> None:
+    rows = grouped({"Benign": [5] * 20, "Pro": [3, 7] * 20})
+    folds = [assign(rows, protocol=protocol, seed=seed, fold=Fold(k, 5)) for k in range(5)]
+    tested = [row.path for fold in folds for row in fold if row.split == "test"]
+    assert sorted(tested) == sorted(row.path for row in rows)
+    for fold in folds:
+        assert shares(fold, "Benign")[1] in range(5, 16)
+
+
+def test_fewer_groups_than_folds_are_named() -> None:
+    rows = grouped({"Benign": [2] * 9, "Pro": [2] * 4})
+    with pytest.raises(DataError, match="The class Pro has 4 scenes; 5 folds need 5"):
+        assign(rows, protocol="scene", fold=Fold(0, 5))
+
+
+def test_a_scene_with_two_labels_stays_whole() -> None:
+    rows = grouped({"Benign": [2] * 4, "Pro": [2] * 4})
+    rows[0] = replace(rows[0], label="Pro")
+    sides = defaultdict(set)
+    for row in assign(rows, protocol="scene", seed=1):
+        sides[row.group].add(row.split)
+    assert all(len(splits) == 1 for splits in sides.values())
 
 
 def test_a_group_with_two_labels_is_an_error_that_names_both() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from leukoscope.evaluate.intervals import clopper_pearson
+from leukoscope.evaluate.intervals import clopper_pearson, group_bootstrap
 
 
 def test_all_of_51_has_the_closed_form_lower_bound() -> None:
@@ -47,3 +47,57 @@ def test_impossible_counts_are_refused(successes: int, n: int) -> None:
 def test_a_confidence_in_per_cent_is_refused() -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         clopper_pearson(1, 2, 95)
+
+
+def test_bootstrap_of_single_images_is_close_to_the_exact_interval() -> None:
+    right = np.array([1.0] * 90 + [0.0] * 10)
+    found = group_bootstrap(right, [str(row) for row in range(100)])
+    exact = clopper_pearson(90, 100)
+    assert found.low == pytest.approx(exact.low, abs=0.03)
+    assert found.high == pytest.approx(exact.high, abs=0.03)
+
+
+def test_bootstrap_over_groups_that_err_together_is_wider() -> None:
+    right = np.repeat(np.array([1.0] * 18 + [0.0] * 2), 10)
+    alone = group_bootstrap(right, [str(row) for row in range(200)])
+    together = group_bootstrap(right, [str(row // 10) for row in range(200)])
+    assert together.high - together.low > 2 * (alone.high - alone.low)
+    assert together.method == "bootstrap over 20 groups"
+
+
+def test_bootstrap_equals_drawing_groups_one_by_one() -> None:
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 30, 400)
+    right = (rng.random(400) < 0.8 + 0.005 * groups).astype(float)
+    means = []
+    for _ in range(4000):
+        drawn = rng.choice(np.unique(groups), 30)
+        means.append(np.concatenate([right[groups == g] for g in drawn]).mean())
+    low, high = np.percentile(means, (2.5, 97.5))
+    found = group_bootstrap(right, groups.astype(str), resamples=4000)
+    assert (found.low, found.high) == (
+        pytest.approx(low, abs=0.006),
+        pytest.approx(high, abs=0.006),
+    )
+
+
+def test_bootstrap_of_a_perfect_score_keeps_a_lower_bound() -> None:
+    found = group_bootstrap(np.ones(51), [str(row // 3) for row in range(51)])
+    exact = clopper_pearson(17, 17)
+    assert (found.low, found.high) == (exact.low, 1.0)
+    assert group_bootstrap(np.zeros(4), list("aabb")).low == 0
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_bootstrap_of_one_group_knows_nothing(count: int) -> None:
+    found = group_bootstrap(np.ones(count), ["a"] * count)
+    assert (found.low, found.high) == (0, 1)
+
+
+def test_bootstrap_of_many_groups_takes_the_same_draws_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = np.random.default_rng(0).random(60)
+    whole = group_bootstrap(right, [str(row) for row in range(60)])
+    monkeypatch.setattr("leukoscope.evaluate.intervals._AT_ONCE", 60 * 7)
+    assert group_bootstrap(right, [str(row) for row in range(60)]) == whole

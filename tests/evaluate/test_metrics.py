@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
+from leukoscope.evaluate.intervals import group_bootstrap
 from leukoscope.evaluate.metrics import Metrics, evaluate
 
 NAMES = ("Benign", "Early", "Pre", "Pro")
@@ -188,3 +189,17 @@ def test_probabilities_rounded_in_a_file_are_accepted() -> None:
     got = evaluate(labels, np.round(probabilities, 4).astype(np.float32), classes=NAMES[:3])
     exact = evaluate(labels, probabilities, classes=NAMES[:3])
     assert got.loss == pytest.approx(exact.loss, abs=1e-3)
+
+
+def test_intervals_over_groups_are_those_of_the_shares_they_belong_to() -> None:
+    labels, probabilities = drawn(200, 3, seed=4)
+    groups = [f"scene{row // 4}" for row in range(200)]
+    found = evaluate(labels, probabilities, classes=("a", "b", "c"), groups=groups)
+    right = (probabilities.argmax(axis=1) == labels).astype(float)
+    assert found.intervals["accuracy"] == group_bootstrap(right, groups)
+    ones = labels == 1
+    expected = group_bootstrap(right[ones], np.array(groups)[ones])
+    assert found.intervals["recall:b"] == expected
+    plain = evaluate(labels, probabilities, classes=("a", "b", "c"))
+    assert plain.intervals["accuracy"].method == "Clopper-Pearson"
+    assert plain.accuracy == found.accuracy

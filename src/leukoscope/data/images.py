@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,32 @@ def _rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return image.convert("RGB")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the file says about a picture before a pixel of it is decoded."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+    bytes: int
+    tables: str  # SHA-256 of a JPEG's quantisation tables: camera software has its own; else empty
+
+
+def facts(path: Path) -> Facts:
+    """The facts of one picture's file; `UnreadableImage` if it is none."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            tables = sorted(getattr(image, "quantization", {}).items())
+            digest = hashlib.sha256(repr(tables).encode()).hexdigest() if tables else ""
+            kind, size = image.format or "", path.stat().st_size
+            return Facts(kind, image.mode, image.width, image.height, size, digest)
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{path} is not a picture ({', '.join(FORMATS)}).") from error
+    except Exception as error:  # as in decode: damaged headers raise whatever parsers run into
+        raise UnreadableImage(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def cache_folder() -> Path:

@@ -3,7 +3,8 @@
 Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,3 +112,29 @@ def _unique(paths: Sequence[str], origin: Path) -> tuple[str, ...]:
             raise DataError(f"{origin}, line {number + 2}: {path} is listed twice.")
         seen.add(path)
     return tuple(paths)
+
+
+def join(parts: Sequence[Predictions]) -> Predictions:
+    """The rows of all parts in the order of their paths. `DataError` when the classes differ or an
+    image is in two parts."""
+    first = parts[0]
+    if any(part.classes != first.classes for part in parts):
+        raise DataError("Predictions of different classes cannot be put together.")
+    paths = [path for part in parts for path in part.paths]
+    twice = next((path for path, n in Counter(paths).items() if n > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice} was predicted twice.")
+    order = sorted(range(len(paths)), key=paths.__getitem__)
+
+    def sort(values: Iterable[str]) -> tuple[str, ...]:
+        listed = list(values)
+        return tuple(listed[row] for row in order)
+
+    return Predictions(
+        paths=sort(paths),
+        labels=sort(label for part in parts for label in part.labels),
+        classes=first.classes,
+        probabilities=np.concatenate([part.probabilities for part in parts])[order],
+        splits=sort(split for part in parts for split in part.splits),
+        groups=sort(group for part in parts for group in part.groups),
+    )

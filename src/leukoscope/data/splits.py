@@ -3,31 +3,65 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukoscope.data.samples import SPLITS, Sample
 from leukoscope.errors import DataError, UsageError, nearest
 
 PROTOCOLS = {
     "random": "nothing: fields of the same smear, scene and session may be on both sides",
+    "scene": "equal and overlapping fields",
+    "session": "images that look taken together",
     "group": "images of one group (the group column of samples.csv)",
 }
 """What each protocol keeps from being on two sides of a split."""
 
 _TENTHS = 10  # train : validation : test is 8 : 1 : 1, as in the reference table
+_EIGHTHS = 8  # of what a fold leaves: validation
 
 
-def assign(samples: Sequence[Sample], *, protocol: str, seed: int = 0) -> list[Sample]:
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One of `count` parts of the images, each of which is the test split once."""
+
+    number: int  # from 0
+    count: int
+
+
+def assign(
+    samples: Sequence[Sample], *, protocol: str, seed: int = 0, fold: Fold | None = None
+) -> list[Sample]:
     """The same rows in the same order, each with its split: eight tenths train, one validation,
-    one test, in every class.
+    one test, in every class. With `fold`, that part is the test, and an eighth of the rest the
+    validation split.
 
-    The split follows from the seed and the paths alone, never from the order in which a disk
-    lists files. Raises `DataError` when a split would lack a class.
+    Under every protocol but `random` the `group` of a row (its scene, session or patient) is on
+    one side. The split follows from the seed and the paths alone, never from the order in which a
+    disk lists files. Raises `DataError` when a split would lack a class.
     """
     check_protocol(protocol)
-    split_of = {"random": _random, "group": _group}[protocol](samples, seed)
+    rows = sorted(samples, key=lambda sample: sample.path)
+    if protocol != "random":
+        _check_groups(rows, protocol, fold)
+    divide = _random if protocol == "random" else _grouped
+    if fold is None:
+        fewest = _TENTHS if protocol == "random" else min(_TENTHS, _fewest_groups(rows)[0])
+        parts = divide(rows, fewest, seed)
+        test, validation = parts == 0, parts == 1
+    else:
+        test = divide(rows, fold.count, seed) == fold.number
+        rest = np.flatnonzero(~test)
+        kept = [rows[row] for row in rest]
+        eighths = _EIGHTHS if protocol == "random" else min(_EIGHTHS, _fewest_groups(kept)[0])
+        validation = np.zeros(len(rows), bool)
+        validation[rest[divide(kept, eighths, seed) == 0]] = True
+    split_of = {
+        row.path: SPLITS[2] if tested else SPLITS[1] if validated else SPLITS[0]
+        for row, tested, validated in zip(rows, test, validation, strict=True)
+    }
     assigned = [replace(sample, split=split_of[sample.path]) for sample in samples]
     check(assigned, protocol=protocol)
     return assigned
@@ -42,46 +76,59 @@ def check_protocol(protocol: str) -> None:
         )
 
 
-def _random(samples: Sequence[Sample], seed: int) -> dict[str, str]:
-    split_of: dict[str, str] = {}
-    for number, label in enumerate(sorted({sample.label for sample in samples})):
-        paths = sorted(sample.path for sample in samples if sample.label == label)
+def _random(rows: Sequence[Sample], parts: int, seed: int) -> NDArray[np.int64]:
+    """The part of each row, classes alike in all; the first parts are rounded up, so that small
+    classes are tested."""
+    part_of: dict[str, int] = {}
+    for number, label in enumerate(sorted({row.label for row in rows})):
+        paths = [row.path for row in rows if row.label == label]
         shuffled = np.random.default_rng([seed, number]).permutation(paths).tolist()
-        tenth = math.ceil(len(paths) / _TENTHS)  # rounded up, so that small classes are tested
-        for position, path in enumerate(shuffled):
-            split_of[path] = SPLITS[2 if position < tenth else 1 if position < 2 * tenth else 0]
-    return split_of
+        size = math.ceil(len(paths) / parts)
+        part_of |= {path: position // size for position, path in enumerate(shuffled)}
+    return np.array([part_of[row.path] for row in rows])
 
 
-def _group(samples: Sequence[Sample], seed: int) -> dict[str, str]:
+def _grouped(rows: Sequence[Sample], parts: int, seed: int) -> NDArray[np.int64]:
+    """The part of each row, no group in two, classes as alike as the groups allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    ungrouped = [sample.path for sample in samples if not sample.group]
+    part_of = np.zeros(len(rows), np.int64)
+    if parts < 2:
+        return part_of
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+    labels, groups = [row.label for row in rows], [row.group for row in rows]
+    for part, (_, held_out) in enumerate(folds.split(rows, labels, groups)):
+        part_of[held_out] = part
+    return part_of
+
+
+def _fewest_groups(rows: Sequence[Sample]) -> tuple[int, str]:
+    """The class that the fewest groups hold, and how many do."""
+    groups_of: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        groups_of[row.label].add(row.group)
+    return min((len(groups), label) for label, groups in groups_of.items())
+
+
+def _check_groups(rows: Sequence[Sample], protocol: str, fold: Fold | None) -> None:
+    ungrouped = [row.path for row in rows if not row.group]
     if ungrouped:
         raise DataError(
-            f"The protocol 'group' needs a group for every image; {len(ungrouped)} have none, "
+            f"The protocol {protocol!r} needs a group for every image; {len(ungrouped)} have none, "
             f"the first is {ungrouped[0]}."
         )
     label_of: dict[str, str] = {}
-    for sample in samples:
-        if label_of.setdefault(sample.group, sample.label) != sample.label:
+    for row in rows:
+        # A patient has one diagnosis. A scene or session is inferred, and may hold a label error.
+        if protocol == "group" and label_of.setdefault(row.group, row.label) != row.label:
             raise DataError(
-                f"The group {sample.group} has two labels, {label_of[sample.group]} and "
-                f"{sample.label} ({sample.path})."
+                f"The group {row.group} has two labels, {label_of[row.group]} and "
+                f"{row.label} ({row.path})."
             )
-    fewest, label = min((n, label) for label, n in Counter(label_of.values()).items())
-    if fewest < len(SPLITS):
-        raise DataError(
-            f"The class {label} has {fewest} group{'s' * (fewest != 1)}; three splits need three."
-        )
-    rows = sorted(samples, key=lambda sample: sample.path)
-    folds = StratifiedGroupKFold(min(_TENTHS, fewest), shuffle=True, random_state=seed)
-    labels, groups = [row.label for row in rows], [row.group for row in rows]
-    split_of = {row.path: "train" for row in rows}
-    held_out = [test for _, test in folds.split(rows, labels, groups)]
-    for split, fold in (("test", held_out[0]), ("validation", held_out[1])):
-        split_of.update({rows[row].path: split for row in fold})
-    return split_of
+    fewest, label = _fewest_groups(rows)
+    need = "three splits need three" if fold is None else f"{fold.count} folds need {fold.count}"
+    if fewest < (len(SPLITS) if fold is None else fold.count):
+        raise DataError(f"The class {label} has {fewest} {protocol}{'s' * (fewest != 1)}; {need}.")
 
 
 def check(samples: Sequence[Sample], *, protocol: str) -> None:
@@ -100,7 +147,7 @@ def check(samples: Sequence[Sample], *, protocol: str) -> None:
                 f"The class {label} has {n} image{'s' * (n != 1)}, and none of them in the "
                 f"{' and '.join(lacking)} split: more images (or groups) of it are needed."
             )
-    if protocol != "group":
+    if protocol not in PROTOCOLS or protocol == "random":
         return
     sides: dict[str, set[str]] = defaultdict(set)
     for sample in samples:
@@ -108,7 +155,7 @@ def check(samples: Sequence[Sample], *, protocol: str) -> None:
     crossing = next((group for group, splits in sides.items() if len(splits) > 1), None)
     if crossing is not None:
         raise DataError(
-            f"The group {crossing} is on two sides: {' and '.join(sorted(sides[crossing]))}."
+            f"The {protocol} {crossing} is on two sides: {' and '.join(sorted(sides[crossing]))}."
         )
 
 

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from leukoscope.evaluate.intervals import CONFIDENCE, Interval, clopper_pearson
+from leukoscope.evaluate.intervals import (
+    CONFIDENCE,
+    Interval,
+    clopper_pearson,
+    group_bootstrap,
+)
 
 Labels = NDArray[np.integer]
 Probabilities = NDArray[np.floating]
@@ -122,8 +127,17 @@ def check(labels: Labels, probabilities: Probabilities, classes: int) -> None:
     _first((labels < 0) | (labels >= classes), "has a label that is none of the classes", labels)
 
 
-def evaluate(labels: Labels, probabilities: Probabilities, *, classes: Sequence[str]) -> Metrics:
+def evaluate(
+    labels: Labels,
+    probabilities: Probabilities,
+    *,
+    classes: Sequence[str],
+    groups: Sequence[str] | None = None,
+) -> Metrics:
     """All figures for N labels (class indices) and their N x K probabilities.
+
+    With `groups` (a scene, session or patient per image) the intervals draw whole groups anew, see
+    `group_bootstrap`; without, they are exact for independent images.
 
     Macro means go over the classes that occur among labels or predictions, as in scikit-learn; a
     class that is predicted but never true has recall 0 in `recall_macro`, and is left out of
@@ -160,7 +174,7 @@ def evaluate(labels: Labels, probabilities: Probabilities, *, classes: Sequence[
         average_precision=_overall([one.average_precision for one in per_class]),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         per_class=per_class,
-        intervals=_intervals(confusion, classes),
+        intervals=_intervals(labels, predicted, classes, groups),
     )
 
 
@@ -213,17 +227,25 @@ def _overall(values: list[float | None]) -> float | None:
     return known[1] if len(known) == 2 else float(np.mean(known))
 
 
-def _intervals(confusion: Counts, classes: Sequence[str]) -> dict[str, Interval]:
-    total = int(confusion.sum())
-    accuracy = clopper_pearson(int(np.trace(confusion)), total)
+def _intervals(
+    labels: Labels, predicted: Labels, classes: Sequence[str], groups: Sequence[str] | None
+) -> dict[str, Interval]:
+    units = None if groups is None else np.asarray(groups)
+
+    def share(right: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
+        if units is None:
+            return clopper_pearson(int(right[among].sum()), int(among.sum()))
+        return group_bootstrap(right[among].astype(np.float64), units[among])
+
+    right = predicted == labels
+    accuracy = share(right, np.ones(len(labels), bool))
     intervals = {"accuracy": accuracy, "recall": accuracy}  # the weighted recall is the accuracy
     for index, name in enumerate(classes):
-        hits, n, called = _counts(confusion, index)
-        others = total - n
-        if n:
-            intervals[f"recall:{name}"] = clopper_pearson(hits, n)
-        if called:
-            intervals[f"precision:{name}"] = clopper_pearson(hits, called)
-        if others:
-            intervals[f"specificity:{name}"] = clopper_pearson(others - called + hits, others)
+        true, called = labels == index, predicted == index
+        if true.any():
+            intervals[f"recall:{name}"] = share(right, true)
+        if called.any():
+            intervals[f"precision:{name}"] = share(right, called)
+        if not true.all():
+            intervals[f"specificity:{name}"] = share(~called, ~true)
     return intervals

@@ -134,6 +134,18 @@ class Comparison:
         return max(len(one.results) for one in self.entrants)
 
     @property
+    def groups(self) -> int:
+        """How many scenes, sessions or groups the intervals resample; 0 if they are exact ones."""
+        methods = {result.interval.method for one in self.entrants for result in one.results}
+        found = [re.search(r"(\d+) groups", method) for method in methods]
+        return max((int(one[1]) for one in found if one is not None), default=0)
+
+    @property
+    def unit(self) -> str:
+        """What the intervals resample, in the plural."""
+        return {"scene": "scenes", "session": "sessions"}.get(self.protocol, "groups")
+
+    @property
     def n_test(self) -> str:
         """The number of test images, or its range over the seeds."""
         found = sorted({result.n_test for one in self.entrants for result in one.results})
@@ -223,8 +235,44 @@ def cautions(comparison: Comparison) -> list[str]:
             f"The best of {len(comparison.networks)} networks was picked by its test accuracy, "
             "which flatters it a little."
         )
-    found.append(
-        "The intervals are exact for independent images (Clopper–Pearson); images of one patient "
-        "or smear resemble each other, so the true uncertainty is larger."
-    )
+    if comparison.groups:
+        found.append(
+            f"The intervals draw whole {comparison.unit} anew (bootstrap over "
+            f"{comparison.groups:,} of them), since images of one of them err together."
+        )
+    else:
+        found.append(
+            "The intervals are exact for independent images (Clopper–Pearson); images of one "
+            "patient or smear resemble each other, so the true uncertainty is larger."
+        )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """One task under several protocols: per network or baseline an entrant for each, or None."""
+
+    classes: str
+    protocols: tuple[str, ...]
+    rows: tuple[tuple[Entrant | None, ...], ...]
+
+
+def side_by_side(comparisons: Sequence[Comparison]) -> list[SideBySide]:
+    """The tasks that were measured under more than one protocol, the most lenient one first."""
+    tables = []
+    for classes in dict.fromkeys(one.classes for one in comparisons):
+        of_task = {one.protocol: one for one in comparisons if one.classes == classes}
+        if len(of_task) < 2:
+            continue
+        known = [*(name for name in _SPLITS if name in of_task)]
+        protocols = (*known, *(name for name in of_task if name not in known))
+        names = dict.fromkeys(one.network for name in protocols for one in of_task[name].entrants)
+        rows = tuple(
+            tuple(
+                next((e for e in of_task[name].entrants if e.network == network), None)
+                for name in protocols
+            )
+            for network in names
+        )
+        tables.append(SideBySide(classes, protocols, rows))
+    return tables

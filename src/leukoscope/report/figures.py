@@ -77,9 +77,7 @@ def trainings(comparison: Comparison, mark: str) -> list[Drawing]:
     drawings = []
     for one in comparison.networks:
         histories = [
-            (result.seed, history)
-            for result in one.results
-            if (history := result.history()) is not None
+            (result.seed, history) for result in one.results for history in result.histories()
         ]
         if histories:
             figure = plots.history(histories, title=one.name, mark=mark)
@@ -139,12 +137,18 @@ def _line(entrant: Entrant) -> plots.Line | None:
 
 
 def _drawing(figure: Figure, comparison: Comparison, stem: str, alt: str) -> Drawing:
+    stem, photographs = f"{comparison.key}-{stem}", stem == "errors"
+    return draw(figure, stem, alt, photographs=photographs)
+
+
+def draw(figure: Figure, stem: str, alt: str, *, photographs: bool = False) -> Drawing:
+    """A figure in both its forms; of `photographs` the page shows the pictures themselves."""
     width, height = figure.get_size_inches()
-    svg = base64.b64encode(style.svg(figure)).decode() if stem != "errors" else ""
+    svg = "" if photographs else base64.b64encode(style.svg(figure)).decode()
     if svg:
         figure.set_layout_engine("none")  # it is laid out: the second file needs no second time
     return Drawing(
-        stem=re.sub(r"[^A-Za-z0-9_.-]", "_", f"{comparison.key}-{stem}"),
+        stem=re.sub(r"[^A-Za-z0-9_.-]", "_", stem),
         alt=alt,
         width=round(96 * width),
         height=round(96 * height),

@@ -120,7 +120,7 @@ def overview(
     left.set_yticks(range(len(ordered)), [plain(dot.name) for dot in ordered])
     left.set_ylim(-0.6, len(ordered) - 0.4)
     left.set_xlim(right=1 + 0.02 * (1 - left.get_xlim()[0]))
-    label(left, "", "Accuracy with its exact 95 % interval", "")
+    label(left, "", "Accuracy with its 95 % interval", "")
     label(right, "", "Test loss (logarithmic)", "")
     logarithmic(right, "x")
     for axes in (left, right):

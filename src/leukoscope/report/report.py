@@ -133,6 +133,7 @@ def _render(run: Run, sections: list[Section], images: bool) -> str:
         card=run.card,
         settings=run.settings,
         sections=sections,
+        tables=compared.side_by_side([section.comparison for section in sections]),
         images=images,
         drawn=DRAWN,
         counts=_counts(run),

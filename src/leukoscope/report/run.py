@@ -26,7 +26,7 @@ _REQUIRED = (
 # What a run may leave unsaid.
 SETTINGS: dict[str, Any] = dict.fromkeys(
     ("leukoscope", "command", "started", "finished", "device", "fingerprint", "root"), ""
-) | {"versions": {}, "settings": {}, "wall_seconds": None}
+) | {"versions": {}, "settings": {"folds": None}, "wall_seconds": None, "leaks": []}
 CARD: dict[str, Any] = {
     **dict.fromkeys(("name", "citation", "licence", "url"), ""),
     **{
@@ -72,7 +72,10 @@ class Result:
 
     @property
     def interval(self) -> Interval:
-        """The exact 95 % interval of the accuracy."""
+        """The 95 % interval of the accuracy: as measured, over groups; else the exact one."""
+        measured = _interval(self.folder)
+        if measured is not None:
+            return measured
         right = sum(row[index] for index, row in enumerate(self.confusion))
         return clopper_pearson(right, sum(map(sum, self.confusion)))
 
@@ -82,15 +85,26 @@ class Result:
             return None
         return read_predictions(self.folder / "predictions.csv")
 
-    def history(self) -> "History | None":
-        """The training's course, or None for what has none, such as a baseline."""
-        if self.folder is None or not (self.folder / "history.csv").exists():
-            return None
-        return read_history(self.folder / "history.csv")
+    def histories(self) -> "list[History]":
+        """The course of the training, or of each fold's; empty for a baseline."""
+        if self.folder is None:
+            return []
+        files = [self.folder / "history.csv", *sorted(self.folder.glob("fold*/history.csv"))]
+        return [read_history(file) for file in files if file.exists()]
 
     def recipe(self) -> dict[str, Any]:
         """The effective settings of this network, with `reasons`; empty when unknown."""
         return read_json(self.folder / "settings.json") if self.folder is not None else {}
+
+
+def _interval(folder: Path | None) -> Interval | None:
+    """What `metrics.json` says of the accuracy, if anything."""
+    if folder is None or not (folder / "metrics.json").exists():
+        return None
+    accuracy = read_json(folder / "metrics.json").get("accuracy")
+    if not isinstance(accuracy, dict) or not {"low", "high", "method"} <= accuracy.keys():
+        return None
+    return Interval(float(accuracy["low"]), float(accuracy["high"]), str(accuracy["method"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +151,7 @@ class Run:
 def read(path: Path) -> Run:
     """The run in a folder; `LeukoscopeError` names the file that is missing or cannot be right."""
     settings = SETTINGS | read_json(path / "settings.json")
+    settings["settings"] = {"folds": None} | settings["settings"]
     card = CARD | read_json(path / "card.json")
     results = tuple(read_results(path))
     if not results:

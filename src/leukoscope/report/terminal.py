@@ -6,6 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from leukoscope.files import read_json
 from leukoscope.report import wording
 from leukoscope.report.run import Result, read_results
 
@@ -31,6 +32,8 @@ def print_results(run: Path) -> None:
         for row in cells:
             table.add_row(*(row[name] for name in columns))
         console.print(table)
+    for leak in read_json(run / "settings.json").get("leaks", []):
+        console.print(f"Split ({leak['protocol']}): {wording.leak(leak)}", highlight=False)
 
 
 def _cells(result: Result, *, several: bool) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import datetime
+from typing import Any
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _NAMES = {
@@ -108,3 +109,14 @@ def listing(names: list[str]) -> str:
 def count(number: int, noun: str) -> str:
     """1 image, 3,256 images."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def leak(found: dict[str, Any]) -> str:
+    """How many test images have a twin on the training side, as `settings.json` counts them."""
+    known, tested = found["known"], found["tested"]
+    what = "equal or overlapping image" if found["audited"] else "equal file"
+    share_ = f" ({known / tested:.1%})" if known else ""
+    return (
+        f"Seed {found['seed']}: {known:,} of {tested:,} test images{share_} have an {what} on the "
+        f"training side."
+    )

@@ -1,0 +1,105 @@
+"""What of a split is on both of its sides: copies, overlapping fields, groups and sessions."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from leukoscope.audit.duplicates import Overlap
+from leukoscope.data.samples import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Leaks:
+    """What crosses a split. Training and validation count as one side: both shape the network."""
+
+    pairs: tuple[Overlap, ...]  # equal or overlapping fields, one of which is tested
+    groups: tuple[str, ...]
+    sessions: tuple[str, ...]
+    tested: int  # test images
+    known: int  # test images of which the other side has an equal or overlapping field
+
+    @property
+    def share(self) -> float:
+        """The share of the test images that the other side has seen in part."""
+        return self.known / self.tested if self.tested else 0.0
+
+    def forbidden(self, protocol: str) -> bool:
+        """Whether the protocol promises that what crosses does not."""
+        if protocol == "scene":
+            return bool(self.pairs or self.groups)
+        if protocol == "session":
+            return bool(self.pairs or self.groups or self.sessions)
+        return protocol == "group" and bool(self.groups)
+
+    @property
+    def sentence(self) -> str:
+        """What crosses, for a person."""
+        if not self.tested:
+            return "No image is in the test split."
+        parts = [f"none of the {self.tested:,} test images has a twin on the training side"]
+        if self.known:
+            parts = [
+                f"{self.known:,} of the {self.tested:,} test images ({self.share:.1%}) overlap or "
+                f"equal an image on the training side"
+            ]
+        for count, what in ((len(self.groups), "group"), (len(self.sessions), "session")):
+            if count:
+                parts.append(f"{count:,} {what}{'s' * (count != 1)} on both sides")
+        return "; ".join(parts) + "."
+
+
+def find(
+    samples: Sequence[Sample],
+    overlaps: Iterable[Overlap] = (),
+    sessions: Mapping[str, str] | None = None,
+) -> Leaks:
+    """What crosses the split of these rows.
+
+    Equal files are known from the rows' own hashes, so without `overlaps` they are still found.
+    `sessions` is a session per path.
+    """
+    tested = {sample.path for sample in samples if sample.split == "test"}
+    learned = {sample.path for sample in samples if sample.split in ("train", "validation")}
+    pairs = {
+        (one.path_a, one.path_b): one
+        for one in (*_equal(samples), *overlaps)
+        if (one.path_a in tested and one.path_b in learned)
+        or (one.path_b in tested and one.path_a in learned)
+    }
+    known = {path for pair in pairs for path in pair} & tested
+    in_session = sessions or {}
+    return Leaks(
+        pairs=tuple(pairs[key] for key in sorted(pairs)),
+        groups=_crossing({sample.path: sample.group for sample in samples}, tested, learned),
+        sessions=_crossing(in_session, tested, learned),
+        tested=len(tested),
+        known=len(known),
+    )
+
+
+def _equal(samples: Sequence[Sample]) -> list[Overlap]:
+    """Each test image beside one image of the other side with the same bytes."""
+    by_hash: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        if sample.sha256:
+            by_hash[sample.sha256].append(sample)
+    return [
+        _copy(min(one.path, other.path), max(one.path, other.path))
+        for copies in by_hash.values()
+        for one in copies
+        if one.split == "test"
+        and (other := next((c for c in copies if c.split not in ("test", "")), None)) is not None
+    ]
+
+
+def _copy(path_a: str, path_b: str) -> Overlap:
+    return Overlap(path_a, path_b, 1.0, 0, 0, "equal bytes", "", 1.0, 1.0)
+
+
+def _crossing(
+    group_of: Mapping[str, str], tested: Iterable[str], learned: Iterable[str]
+) -> tuple[str, ...]:
+    both = {group_of.get(path, "") for path in tested} & {
+        group_of.get(path, "") for path in learned
+    }
+    return tuple(sorted(both - {""}))

@@ -1,0 +1,120 @@
+"""What a leak is worth: the same model, tested on images ever less like those it learned from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukoscope.audit.sessions import in_order
+from leukoscope.audit.shortcuts import FEW
+from leukoscope.evaluate.intervals import Interval, group_bootstrap
+from leukoscope.progress import bar
+
+Rows = NDArray[np.int64]
+
+FOLDS = 5
+_EMBARGOES = (0, 37, 100)  # positions in the order of the files
+_TREES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The colour forest's figures when this much keeps training and test apart."""
+
+    protocol: str
+    accuracy: float
+    interval: Interval
+    balanced_accuracy: float
+    trained: int  # images per training; the same for all points of a curve
+
+
+def price(
+    histograms: NDArray[np.float64],
+    targets: Rows,
+    paths: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    seed: int = 0,
+    quiet: bool = False,
+) -> list[Point]:
+    """A point for `random`, for each set of `groups` (scenes, sessions), and for contiguous blocks
+    of files with a growing embargo: as many files before and behind a tested block are not used.
+
+    Every image is tested once. All trainings have as many images as the smallest of them, so that
+    the curve shows the distance and not the size. A protocol that the set is too small for is
+    left out.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    sides: dict[str, list[tuple[Rows, Rows]]] = {"random": list(_random(targets, seed))}
+    for name, group in groups.items():
+        sides[name] = list(_grouped(targets, group, seed))
+    for embargo in _EMBARGOES:
+        name = f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
+        sides[name] = list(_blocks(targets, paths, embargo))
+    sides = {
+        name: folds
+        for name, folds in sides.items()
+        if folds and all(len(np.unique(targets[train])) > 1 for train, _ in folds)
+    }
+    trained = min(len(train) for folds in sides.values() for train, _ in folds)
+    unit = next(iter(groups.values()), [str(row) for row in range(len(targets))])
+    points = []
+    with bar("the price of leaking", len(sides), quiet=quiet) as advance:
+        for name, folds in sides.items():
+            right = np.zeros(len(targets))
+            for train, test in folds:
+                some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
+                jobs = -1 if trained > FEW else 1
+                forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=jobs)
+                forest.fit(histograms[some], targets[some])
+                right[test] = forest.predict(histograms[test]) == targets[test]
+            shares = [right[targets == label].mean() for label in np.unique(targets)]
+            points.append(
+                Point(
+                    protocol=name,
+                    accuracy=float(right.mean()),
+                    interval=group_bootstrap(right, groups.get(name, unit)),
+                    balanced_accuracy=float(np.mean(shares)),
+                    trained=trained,
+                )
+            )
+            advance()
+    return points
+
+
+def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
+    from sklearn.model_selection import StratifiedKFold
+
+    if np.bincount(targets).min() >= FOLDS:
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        yield from folds.split(np.zeros(len(targets)), targets)
+
+
+def _grouped(targets: Rows, groups: Sequence[str], seed: int) -> Iterator[tuple[Rows, Rows]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    names = np.asarray(groups)
+    if min(len(np.unique(names[targets == label])) for label in np.unique(targets)) >= FOLDS:
+        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+        yield from folds.split(np.zeros(len(targets)), targets, names)
+
+
+def _blocks(targets: Rows, paths: Sequence[str], embargo: int) -> Iterator[tuple[Rows, Rows]]:
+    order = {
+        label: np.array(
+            sorted(np.flatnonzero(targets == label).tolist(), key=lambda row: in_order(paths[row]))
+        )
+        for label in np.unique(targets)
+    }
+    if min(map(len, order.values())) < FOLDS:
+        return
+    for fold in range(FOLDS):
+        train: list[Rows] = []
+        test: list[Rows] = []
+        for rows in order.values():
+            start, stop = (len(rows) * f // FOLDS for f in (fold, fold + 1))
+            test.append(rows[start:stop])
+            train += [rows[: max(0, start - embargo)], rows[stop + embargo :]]
+        yield np.concatenate(train), np.concatenate(test)

@@ -1,0 +1,149 @@
+"""An audit from end to end: a source in, a folder with findings and a report out."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from leukoscope.audit import checks, duplicates, findings, leaks, sessions
+from leukoscope.audit.duplicates import Overlap
+from leukoscope.audit.leaks import Leaks
+from leukoscope.data.samples import Sample, read_samples
+from leukoscope.data.sources import Source
+from leukoscope.errors import DataError, UsageError, nearest
+from leukoscope.files import make_folder, read_csv, read_json
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What a split needs of an audit, and its findings as in `findings.json`."""
+
+    scenes: dict[str, str]  # per path
+    sessions: dict[str, str]  # per path; empty when none were found
+    overlaps: list[Overlap]
+    findings: list[dict[str, Any]]
+
+    def failed(self, kinds: Sequence[str]) -> list[dict[str, Any]]:
+        """The problems, and the checks that were not run, of these kinds."""
+        bad = ("problem", "not run")
+        return [one for one in self.findings if one["kind"] in kinds and one["verdict"] in bad]
+
+
+def read(out: Path, samples: Sequence[Sample]) -> Audited:
+    """What an audit of these images left in a folder; `UsageError` when it was of others."""
+    content = read_json(out / "findings.json")
+    audited = {row.path: row for row in read_samples(out / "samples.csv")}
+    readable = [row for row in samples if row.path in audited]
+    same = all(row.sha256 in ("", audited[row.path].sha256) for row in readable)
+    if not same or len(readable) != len(audited):
+        raise UsageError(f"{out} holds the audit of other images; name another folder.")
+    overlaps = duplicates.read_overlaps(out / "overlaps.csv")
+    scenes = duplicates.scenes(readable, overlaps)
+    table = out / "sessions.csv"
+    return Audited(
+        scenes=dict(zip((row.path for row in readable), scenes, strict=True)),
+        sessions=_sessions(table, readable),
+        overlaps=overlaps,
+        findings=content["findings"],
+    )
+
+
+def run(
+    source: Source,
+    out: Path,
+    *,
+    groups: Path | None = None,
+    command: str = "",
+    quiet: bool = False,
+) -> Audited:
+    """What an audit of these images finds; `out` has its findings, tables and report.
+
+    `groups` is a CSV with the columns path and group.
+    """
+    from leukoscope.report import audit as report
+
+    started = time.perf_counter()
+    make_folder(out)
+    found = checks.audit(source.samples, source.root, groups=read_groups(groups), quiet=quiet)
+    about = {
+        "title": source.card.title,
+        "synthetic": source.card.synthetic,
+        "root": str(source.root),
+        "command": command,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    checks.write(found, out, about=about)
+    report.write(out)
+    return read(out, source.samples)
+
+
+def _sessions(table: Path, samples: Sequence[Sample]) -> dict[str, str]:
+    if not table.exists():
+        return {}
+    found = sessions.read_sessions(table, samples)
+    return dict(zip((row.path for row in samples), found, strict=True))
+
+
+def check_kinds(kinds: Sequence[str]) -> Sequence[str]:
+    """The kinds, or `UsageError` for one that no finding has."""
+    for kind in kinds:
+        if kind not in findings.KINDS:
+            raise UsageError(
+                f"There is no kind of finding {kind!r}; known are {', '.join(findings.KINDS)}."
+                + nearest(kind, findings.KINDS)
+            )
+    return kinds
+
+
+def read_groups(path: Path | None) -> dict[str, str] | None:
+    """The group of each path in a CSV; None for no file. `DataError` for a path with two."""
+    if path is None:
+        return None
+    _, rows = read_csv(path, ("path", "group"))
+    group_of: dict[str, str] = {}
+    for row in rows:
+        if group_of.setdefault(row["path"], row["group"]) != row["group"]:
+            raise DataError(f"{path}: {row['path']} has two groups.")
+    return group_of
+
+
+def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[Sample]:
+    """The rows with the groups that the protocol keeps together.
+
+    Those of `random` and `group` stay as they are; `DataError` when the audit found no sessions.
+    """
+    if protocol not in ("scene", "session"):
+        return list(samples)
+    group_of = audited.scenes if protocol == "scene" else audited.sessions
+    missing = next((row.path for row in samples if row.path not in group_of), None)
+    if missing is not None:
+        raise DataError(f"The audit found no {protocol} for {missing}.")
+    return [replace(row, group=group_of[row.path]) for row in samples]
+
+
+def leaks_behind(
+    predictions: Path, *, samples: Path | None = None, audit: Path | None = None
+) -> tuple[Leaks, str] | None:
+    """What crosses the split that a predictions.csv was made under, and the name of its protocol.
+
+    Without `samples` the samples.csv beside the predictions is read, and None is the answer where
+    there is none; without `audit` the folder `audit` of the run. What an audit would know besides
+    is not counted where there is none.
+    """
+    beside = predictions.parent
+    table = samples or beside / "samples.csv"
+    if samples is None and not table.exists():
+        return None
+    rows = read_samples(table)
+    folders = [audit] if audit else [beside / "audit", beside.parent / "audit"]
+    folder = next((one for one in folders if (one / "findings.json").exists()), None)
+    if audit is not None and folder is None:
+        raise UsageError(f"{audit} holds no audit.")
+    protocol = "given"
+    if (beside / "settings.json").exists():
+        protocol = str(read_json(beside / "settings.json").get("protocol", protocol))
+    if folder is None:
+        return leaks.find(rows), protocol
+    audited = read(folder, rows)
+    return leaks.find(rows, audited.overlaps, audited.sessions), protocol

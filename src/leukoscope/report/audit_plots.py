@@ -1,0 +1,101 @@
+"""The figures of an audit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from leukoscope.audit.price import Point
+from leukoscope.report.style import (
+    ALERT,
+    BLUE,
+    FAINT,
+    GREY,
+    NORMAL,
+    ORANGE,
+    SMALL,
+    label,
+    new_figure,
+    plain,
+)
+
+
+def shortcuts(
+    bars: Sequence[tuple[str, float, float, float, float]], majority: float, *, mark: str = ""
+) -> Figure:
+    """Per probe its name, accuracy with the ends of its interval, and accuracy on shuffled labels;
+    the commonest class as a line."""
+    ordered = sorted(bars, key=lambda bar: bar[1])
+    title = "How well the label is predicted without a cell"
+    figure = new_figure((8.2, 1.4 + 0.36 * len(ordered)), title, mark)
+    axes = figure.subplots()
+    for place, (_, accuracy, low, high, shuffled) in enumerate(ordered):
+        axes.barh(place, accuracy, height=0.62, color=BLUE if low > majority else GREY)
+        axes.plot([low, high], [place, place], color="black", linewidth=1.4)
+        axes.plot(shuffled, place, marker="D", markersize=4.5, color=ORANGE, zorder=3)
+        axes.annotate(
+            f"{accuracy:.1%}",
+            (high, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+        )
+    axes.axvline(majority, color=ALERT, linewidth=1.3, linestyle=(0, (6, 1.5)))
+    axes.annotate(
+        f"commonest class {majority:.1%}",
+        (majority, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        color=ALERT,
+        fontsize=SMALL,
+        ha="center",
+    )
+    axes.set_yticks(range(len(ordered)), [plain(bar[0]) for bar in ordered])
+    axes.set_xlim(0, 1.08)
+    label(axes, "", "Accuracy on scenes that the probe has not seen; diamond: shuffled labels", "")
+    return figure
+
+
+def information(bits: NDArray[np.float64], *, mark: str = "") -> Figure:
+    """The information map as a picture of the field."""
+    figure = new_figure((5.4, 4.8), "What each place says about the label", mark)
+    axes = figure.subplots()
+    shown = axes.imshow(bits, cmap="viridis", vmin=0, vmax=max(0.05, float(bits.max())))
+    axes.set_xticks([])
+    axes.set_yticks([])
+    bar = figure.colorbar(shown, ax=axes, shrink=0.85)
+    bar.set_label("bits", fontsize=NORMAL)
+    bar.ax.tick_params(labelsize=SMALL)
+    return figure
+
+
+def price(points: Sequence[Point], *, mark: str = "") -> Figure:
+    """Accuracy with its interval, and balanced accuracy, protocol by protocol."""
+    figure = new_figure(
+        (8.2, 4.0), "The same colour forest, ever further from what it learned", mark
+    )
+    axes = figure.subplots()
+    places = np.arange(len(points))
+    accuracy = np.array([point.accuracy for point in points])
+    ends = np.array([(point.interval.low, point.interval.high) for point in points]).T
+    axes.errorbar(
+        places - 0.06,
+        accuracy,
+        yerr=np.abs(ends - accuracy),
+        fmt="o",
+        color=BLUE,
+        capsize=3,
+        label="accuracy, 95 % interval over groups",
+    )
+    balanced = [point.balanced_accuracy for point in points]
+    axes.plot(places + 0.06, balanced, "s", color=ORANGE, label="balanced accuracy")
+    names = [plain(point.protocol).replace(", ", ",\n") for point in points]
+    axes.set_xticks(places, names, fontsize=SMALL)
+    axes.grid(axis="y", color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(fontsize=SMALL, frameon=False)
+    label(axes, "", "What is kept apart", "Share of images right")
+    return figure

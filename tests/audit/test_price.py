@@ -1,0 +1,36 @@
+"""A look that gives the label away is worth nothing on looks that were not learned."""
+
+import numpy as np
+
+from leukoscope.audit.price import price
+from leukoscope.audit.shortcuts import colour_histogram
+from leukoscope.data.synthetic import CLASSES, draw
+
+
+def points(*, sessions: int = 5, per_class: int = 40) -> dict[str, object]:
+    smears = draw(per_class=per_class, size=64, seed=1, sessions_per_class=sessions)
+    targets = np.array([CLASSES.index(field.label) for field in smears.fields])
+    found = price(
+        colour_histogram(smears.pixels),
+        targets,
+        [field.path for field in smears.fields],
+        {
+            "scene": [field.scene for field in smears.fields],
+            "session": [field.session for field in smears.fields],
+        },
+        quiet=True,
+    )
+    return {point.protocol: point for point in found}
+
+
+def test_the_colours_of_a_session_are_no_knowledge_about_cells() -> None:
+    found = points()
+    assert found["random"].balanced_accuracy > found["session"].balanced_accuracy + 0.2
+    assert len({point.trained for point in found.values()}) == 1
+    assert all(p.interval.low <= p.accuracy <= p.interval.high for p in found.values())
+
+
+def test_a_protocol_that_the_set_is_too_small_for_is_left_out() -> None:
+    found = points(sessions=3, per_class=12)
+    assert "session" not in found
+    assert "random" in found

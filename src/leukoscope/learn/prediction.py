@@ -1,6 +1,7 @@
 """Classifier and pixels to probabilities, in row order."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,27 @@ from leukoscope.learn.devices import fabric_for
 from leukoscope.progress import bar
 
 _BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a classifier says of N images; None where it has not learned to say it."""
+
+    probabilities: NDArray[np.float64]  # N×K, calibrated
+    sets: NDArray[np.bool_] | None = None  # N×K: the classes that cannot be ruled out
+    novelty: NDArray[np.float64] | None = None  # N: how unlike the training images, higher is more
+    novel: NDArray[np.bool_] | None = None  # N: novelty above the classifier's threshold
+
+
+def answer(
+    classifier: Classifier,
+    pixels: NDArray[np.uint8],
+    *,
+    fabric: Fabric | None = None,
+    quiet: bool = False,
+) -> Answers:
+    """All that the classifier says of N×S×S×3 pixels of its size S."""
+    return Answers(predict(classifier, pixels, fabric=fabric, quiet=quiet))
 
 
 @torch.inference_mode()

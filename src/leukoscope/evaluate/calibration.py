@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, number
-from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured, of_share
+from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured, of_share, tail_of
 from leukoscope.evaluate.resampling import Floats, Resamples, total
 
 BINS = 15
@@ -94,27 +94,30 @@ def expected_calibration_error(
 def measure(
     labels: Labels, probabilities: Probabilities, drawn: Resamples, confidence: float = CONFIDENCE
 ) -> dict[str, Measured]:
-    """`ece` and `ece_equal_mass` with their intervals.
+    """`ece` and `ece_equal_mass` with their intervals; bins stay where they are.
 
-    A resample errs more than the images themselves, as these do more than all images there are,
-    so the percentiles are reflected at the measured value (the basic bootstrap; Davison and
-    Hinkley 1997, chapter 5); bins stay where they are.
+    Chance adds to the error of the images, and once more to that of every resample: the plain
+    percentiles leave the truth out almost always. The upper bound is therefore the percentile
+    reflected at the measured value (the basic bootstrap; Davison and Hinkley 1997, chapter 5); the
+    lower one takes away all that chance may have added, the summed distance of a resample's bins
+    from the measured ones, and is 0 where the images could come from a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
-    n = total(drawn, np.ones(len(labels)))
+    n, tail = total(drawn, np.ones(len(labels))), tail_of(confidence)
+    method = f"reflected bootstrap over {drawn.units.count} {drawn.units.kind}"
     found = {}
     for key, equal_mass in (("ece", False), ("ece_equal_mass", True)):
         places = _places(certainty, _edges(certainty, BINS, equal_mass))
-        errors = [
-            np.abs(total(drawn, np.where(places == place, certainty - right, 0.0)))
-            for place in np.unique(places)
-        ]
-        value = expected_calibration_error(labels, probabilities, equal_mass=equal_mass)
-        tail = (1 - confidence) / 2
-        low, high = 2 * value - np.quantile(np.sum(errors, axis=0) / n, (1 - tail, tail))
-        method = f"reflected bootstrap over {drawn.units.count} {drawn.units.kind}"
-        interval = Interval(max(float(low), 0.0), max(float(high), value), method)
-        found[key] = Measured(value, interval if drawn.units.count > 1 else None)
+        gaps = [np.where(places == place, certainty - right, 0.0) for place in np.unique(places)]
+        measured = np.array([gap.mean() for gap in gaps])
+        resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
+        value = float(np.abs(measured).sum())
+        chance = np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail)
+        high = 2 * value - np.quantile(np.abs(resampled).sum(axis=1), tail)
+        interval = Interval(max(value - float(chance), 0.0), max(float(high), value), method)
+        if drawn.units.count < 2:
+            interval = Interval(0.0, 1.0, f"one {drawn.units.kind.removesuffix('s')}")
+        found[key] = Measured(value, interval)
     return found
 
 

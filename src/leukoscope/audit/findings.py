@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoscope.audit import duplicates, leaks, sessions
+from leukoscope.audit import leaks, sessions
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.price import Point
 from leukoscope.audit.quality import Measures, odd
@@ -94,9 +94,10 @@ def equal(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     )
 
 
-def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
+def overlapping(scenes: Sequence[str], overlaps: Sequence[Overlap]) -> Finding:
+    """`scenes` has the scene of each image."""
     twins = {path for one in overlaps for path in (one.path_a, one.path_b)}
-    share = len(twins) / len(rows)
+    share = len(twins) / len(scenes)
     if not twins:
         return Finding(
             "overlapping fields",
@@ -106,17 +107,17 @@ def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
             0.0,
             "share",
         )
-    scenes = len(set(duplicates.scenes(rows, overlaps)))
+    different = len(set(scenes))
     return Finding(
         "overlapping fields",
         "leak",
         "problem",
-        f"{len(twins):,} of {len(rows):,} images ({share:.1%}) show cells that another image shows "
-        f"too, in {len(overlaps):,} pairs; the set has {scenes:,} different scenes.",
+        f"{len(twins):,} of {len(scenes):,} images ({share:.1%}) show cells that another image "
+        f"shows too, in {len(overlaps):,} pairs; the set has {different:,} different scenes.",
         share,
         "share",
         paths=tuple(sorted(twins))[:_LISTED],
-        details={"pairs": len(overlaps), "scenes": scenes},
+        details={"pairs": len(overlaps), "scenes": different},
     )
 
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.audit.sessions import in_order
-from leukoscope.audit.shortcuts import FEW
+from leukoscope.audit.shortcuts import grouped
+from leukoscope.audit.threads import each
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
-from leukoscope.progress import bar
 
 Rows = NDArray[np.int64]
 
@@ -49,7 +49,7 @@ def price(
 
     sides: dict[str, list[tuple[Rows, Rows]]] = {"random": list(_random(targets, seed))}
     for name, group in groups.items():
-        sides[name] = list(_grouped(targets, group, seed))
+        sides[name] = _grouped(targets, group, seed)
     for embargo in _EMBARGOES:
         name = f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
         sides[name] = list(_blocks(targets, paths, embargo))
@@ -60,28 +60,24 @@ def price(
     }
     trained = min(len(train) for folds in sides.values() for train, _ in folds)
     unit = next(iter(groups.values()), [str(row) for row in range(len(targets))])
-    points = []
-    with bar("the price of leaking", len(sides), quiet=quiet) as advance:
-        for name, folds in sides.items():
-            right = np.zeros(len(targets))
-            for train, test in folds:
-                some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
-                jobs = -1 if trained > FEW else 1
-                forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=jobs)
-                forest.fit(histograms[some], targets[some])
-                right[test] = forest.predict(histograms[test]) == targets[test]
-            shares = [right[targets == label].mean() for label in np.unique(targets)]
-            points.append(
-                Point(
-                    protocol=name,
-                    accuracy=float(right.mean()),
-                    interval=group_bootstrap(right, groups.get(name, unit)),
-                    balanced_accuracy=float(np.mean(shares)),
-                    trained=trained,
-                )
-            )
-            advance()
-    return points
+
+    def point(name: str) -> Point:
+        right = np.zeros(len(targets))
+        for train, test in sides[name]:
+            some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
+            forest = RandomForestClassifier(_TREES, random_state=seed)
+            forest.fit(histograms[some], targets[some])
+            right[test] = forest.predict(histograms[test]) == targets[test]
+        shares = [right[targets == label].mean() for label in np.unique(targets)]
+        return Point(
+            protocol=name,
+            accuracy=float(right.mean()),
+            interval=group_bootstrap(right, groups.get(name, unit)),
+            balanced_accuracy=float(np.mean(shares)),
+            trained=trained,
+        )
+
+    return each(point, list(sides), "the price of leaking", quiet=quiet)
 
 
 def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
@@ -92,13 +88,10 @@ def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
         yield from folds.split(np.zeros(len(targets)), targets)
 
 
-def _grouped(targets: Rows, groups: Sequence[str], seed: int) -> Iterator[tuple[Rows, Rows]]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
+def _grouped(targets: Rows, groups: Sequence[str], seed: int) -> list[tuple[Rows, Rows]]:
     names = np.asarray(groups)
-    if min(len(np.unique(names[targets == label])) for label in np.unique(targets)) >= FOLDS:
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-        yield from folds.split(np.zeros(len(targets)), targets, names)
+    fewest = min(len(np.unique(names[targets == label])) for label in np.unique(targets))
+    return grouped(targets, groups, folds=FOLDS, seed=seed) if fewest >= FOLDS else []
 
 
 def _blocks(targets: Rows, paths: Sequence[str], embargo: int) -> Iterator[tuple[Rows, Rows]]:

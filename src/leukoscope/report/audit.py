@@ -17,7 +17,7 @@ from leukoscope import __version__
 from leukoscope.audit.checks import SIZE
 from leukoscope.audit.duplicates import Overlap, read_overlaps
 from leukoscope.audit.price import Point
-from leukoscope.audit.registration import TURNS, turn_point
+from leukoscope.audit.registration import TURNS, turn_back, turn_point
 from leukoscope.data.images import decode
 from leukoscope.errors import LeukoscopeError
 from leukoscope.evaluate.intervals import Interval
@@ -173,8 +173,7 @@ def outlines(one: Overlap, size: int) -> tuple[list[Corner], list[Corner]]:
     left, right = max(0.0, x), min(1.0, x + side)
     top, bottom = max(0.0, y), min(1.0, y + side)
     in_a = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    number = TURNS.index(one.turn)
-    back = number if number >= 4 else -number % 4  # a mirror turned is its own way back
+    back = turn_back(TURNS.index(one.turn))
     in_b = []
     for u, v in in_a:
         right_of, below = turn_point((u - x) / side - 0.5, (v - y) / side - 0.5, back)

@@ -38,8 +38,11 @@ def price(
     seed: int = 0,
     quiet: bool = False,
 ) -> list[Point]:
-    """A point for `random`, for each set of `groups` (scenes, sessions), and for contiguous blocks
-    of files with a growing embargo: as many files before and behind a tested block are not used.
+    """A point for `random`, for each set of `groups`, and for contiguous blocks of files with a
+    growing embargo: as many files before and behind a tested block are not used.
+
+    `groups` has the group of each image, by protocol, the nearest to `random` first (scenes, then
+    sessions); the points are in the order in which test images get less like the training images.
 
     Every image is tested once. All trainings have as many images as the smallest of them, so that
     the curve shows the distance and not the size. A protocol that the set is too small for is
@@ -48,18 +51,19 @@ def price(
     from sklearn.ensemble import RandomForestClassifier
 
     sides: dict[str, list[tuple[Rows, Rows]]] = {"random": list(_random(targets, seed))}
-    for name, group in groups.items():
-        sides[name] = _grouped(targets, group, seed)
+    near, *far = groups
+    sides[near] = _grouped(targets, groups[near], seed)
     for embargo in _EMBARGOES:
         name = f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
         sides[name] = list(_blocks(targets, paths, embargo))
+    for name in far:
+        sides[name] = _grouped(targets, groups[name], seed)
     sides = {
         name: folds
         for name, folds in sides.items()
         if folds and all(len(np.unique(targets[train])) > 1 for train, _ in folds)
     }
     trained = min(len(train) for folds in sides.values() for train, _ in folds)
-    unit = next(iter(groups.values()), [str(row) for row in range(len(targets))])
 
     def point(name: str) -> Point:
         right = np.zeros(len(targets))
@@ -72,7 +76,7 @@ def price(
         return Point(
             protocol=name,
             accuracy=float(right.mean()),
-            interval=group_bootstrap(right, groups.get(name, unit)),
+            interval=group_bootstrap(right, groups.get(name, groups[near])),
             balanced_accuracy=float(np.mean(shares)),
             trained=trained,
         )

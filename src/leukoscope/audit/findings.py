@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoscope.audit import leaks, sessions
+from leukoscope.audit import duplicates, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.price import Point
 from leukoscope.audit.quality import Measures, odd
@@ -159,16 +159,25 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     label_of = {row.path: row.label for row in rows}
     across = [one for one in overlaps if label_of[one.path_a] != label_of[one.path_b]]
     if not across:
-        said = "No two overlapping images have different labels."
-        return Finding("labels of twins", "label", "clear", said, 0, "pairs")
+        none = "No two overlapping images have different labels."
+        return Finding("labels of twins", "label", "clear", none, 0, "pairs")
+    across.sort(key=lambda one: -one.common)
+    same = sum(one.common >= duplicates.SAME for one in across)
+    parts = len(across) - same
+    said = (
+        f"{same:,} pairs show the same field under two labels: one of the two is wrong.",
+        f"{parts:,} pairs show a part of the same field under two labels: one of the two is wrong, "
+        f"or each is named after another cell.",
+    )
     return Finding(
         "labels of twins",
         "label",
-        "problem",
-        f"{len(across):,} pairs of overlapping images have two labels: one of the two is wrong.",
+        "problem" if same else "note",
+        " ".join(sentence for sentence, n in zip(said, (same, parts), strict=True) if n),
         len(across),
         "pairs",
         paths=tuple(path for one in across for path in (one.path_a, one.path_b))[:_LISTED],
+        details={"same_field": same},
     )
 
 
@@ -201,13 +210,19 @@ def information(bits: NDArray[np.float64]) -> Finding:
     vertical = ("upper", "middle", "lower")[3 * row // len(bits)]
     side = ("left", "centre", "right")[3 * column // len(bits)]
     spot = high > 0.1 and high > 3 * max(typical, 0.01)
+    middle = vertical == "middle" and side == "centre"
+    why = (
+        " Where each image shows one cell in its middle, that is the cell; in fields of many "
+        "cells, a mark or the lamp is at work there."
+        if middle
+        else " Cells lie everywhere alike, so a mark or the lamp is at work there."
+    )
     return Finding(
         "information map",
         "shortcut",
-        "problem" if spot else "clear",
+        "clear" if not spot else "note" if middle else "problem",
         f"The brightness of one place, {vertical} {side}, says {high:.2f} bits about the label; "
-        f"the typical place says {typical:.2f}."
-        + (" Cells lie everywhere alike, so a mark or the lamp is at work there." if spot else ""),
+        f"the typical place says {typical:.2f}." + (why if spot else ""),
         high,
         "bits",
         details={"median": typical},

@@ -19,7 +19,7 @@ ALLOWED = {
     "progress": set(),
     "recipes": set(),
     "settings": {"errors", "recipes"},
-    "results": BASE | {"recipes"},
+    "results": BASE | {"recipes", "report"},
     "data": BASE,
     "audit": BASE | {"data", "evaluate"},
     "learn": BASE | {"settings", "data"},

@@ -8,7 +8,7 @@ from leukoscope.report import robustness
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.recognition import NETWORK
-from leukoscope.report.tables import Cell, Column, Table
+from leukoscope.report.tables import Cell, Column, Table, without_empty
 
 _SHOWN_GROUPS = 12
 
@@ -25,19 +25,24 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         rows.append(
             (
                 one.name,
-                " ".join(f"{t:.3g}" for t in known.temperatures) if warmed and known else "–",
+                " ".join(f"{t:.3g}" for t in known.temperatures) if warmed and known else None,
                 known.ece_before if warmed and known else None,
                 Measured(metrics.ece, metrics.intervals.get("ece")),
                 Measured(metrics.ece_equal_mass, metrics.intervals.get("ece_equal_mass")),
                 known.loss_before if warmed and known else None,
                 metrics.loss,
-                "–" if largest is None else f"{largest.ece:.4f} ({largest.name}, n {largest.n})",
+                None if largest is None else f"{largest.ece:.4f} ({largest.name}, n {largest.n})",
             )
         )
-    return Table(
+    table = Table(
         f"{comparison.key}-calibration",
-        "Certainty against accuracy on the test images, before and after the temperature that the "
-        "validation images chose; a dash where there was none.",
+        "Certainty against accuracy on the test images"
+        + (
+            ", before and after the temperature that the validation images chose; a dash where "
+            "there was none."
+            if any(row[1] is not None for row in rows)
+            else "."
+        ),
         (
             NETWORK,
             Column("Temperature", term="temperature"),
@@ -50,6 +55,7 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         ),
         tuple(rows),
     )
+    return without_empty(table)
 
 
 def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
@@ -65,10 +71,15 @@ def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
                 None if sets is None else sets.risk_of_answers,
             )
         )
-    return Table(
+    table = Table(
         f"{comparison.key}-risk",
-        "Errors when the least certain images are left to a person. The last two columns are those "
-        "of prediction sets, whose interval takes images as independent.",
+        "Errors when the least certain images are left to a person"
+        + (
+            ". The last two columns are those of prediction sets; the exact interval of the errors "
+            "takes images as independent."
+            if any(one.validated is not None for one in found)
+            else "."
+        ),
         (
             NETWORK,
             Column("AURC", "share", "aurc"),
@@ -77,6 +88,7 @@ def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         ),
         tuple(rows),
     )
+    return without_empty(table)
 
 
 def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:

@@ -85,7 +85,10 @@ def risk_coverage(
             **style,
         )  # fmt: skip
     label(axes, "", "Images answered, in % (the most certain first)", "Errors among them, in %")
-    axes.set_xlim(0, 100)
+    first = min(
+        (float(curve.coverage[curve.risk > 0].min(initial=1)) for _, curve, _ in lines), default=0.0
+    )
+    axes.set_xlim(10 * math.floor(9 * first), 100)  # before the first error all curves are 0
     axes.set_ylim(bottom=0)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     figure.legend(
@@ -126,7 +129,7 @@ def flow(
 ) -> Figure:
     """The steps down the middle, each with what is noted or left out beside it; then the sides of
     the split next to each other."""
-    heights = [_height(box) for box, _ in steps]
+    heights = [max(_height(one) for one in pair if one is not None) for pair in steps]
     last = max((_height(box) for box in sides), default=0.0)
     total = sum(heights) + 0.35 * len(steps) + last + 0.3
     figure = new_figure((8.6, total + 0.4), title, mark)

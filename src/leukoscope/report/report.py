@@ -14,6 +14,7 @@ from leukoscope.errors import UsageError
 from leukoscope.files import make_folder, write_text
 from leukoscope.report import (
     checklist,
+    crossing,
     evidence_plots,
     export,
     figures,
@@ -50,6 +51,7 @@ def write(
         raise UsageError(f"The prevalence must lie between 0 and 1, not {prevalence}.")
     found = read(run)
     mark = DRAWN if found.card.get("synthetic") else ""
+    found.settings["leaks"] = crossing.leaks(found)
     findings = summary.findings(run / "audit")
     sections = [
         sections_of.make(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import read_json
 from leukoscope.report import robustness, wording
 from leukoscope.report.comparison import Comparison, Entrant, measured
@@ -64,15 +65,13 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
         interval = best.groups.interval
         listed.append(
             f"With whole {best.groups.unit}s weighed anew, as the audit infers them, the interval "
-            f"of {best.name}’s accuracy is {wording.percent(interval.low)} to "
-            f"{wording.percent(interval.high)}."
+            f"of {best.name}’s accuracy is {_range(interval)}."
         )
     worst = robustness.worst(best.robustness)
     if worst is not None:
         listed.append(
             f"Under the worst change that was tried ({worst.change}, {worst.amount:g}) its "
-            f"accuracy is {wording.percent(worst.accuracy)} ({wording.percent(worst.interval.low)} to "
-            f"{wording.percent(worst.interval.high)})."
+            f"accuracy is {wording.percent(worst.accuracy)} ({_range(worst.interval)})."
         )
     if best.validated is not None:
         listed.append(best.validated.sets.like_calibration.sentence)
@@ -85,9 +84,9 @@ def _against_colour(pair: Pair) -> str:
     one = pair.difference
     ahead, low, high = (100 * x for x in (one.value, one.interval.low, one.interval.high))
     return (
-        f"On the same {pair.n:,} test images {pair.first} has {ahead:+.1f}{_SPACE}percentage points "
-        f"more right than the colour baseline (95{_SPACE}% interval {low:+.1f} to {high:+.1f}; "
-        f"{wording.p(one.p_value)}, after Holm {wording.p(pair.adjusted)})."
+        f"On the same {pair.n:,} test images {pair.first} has {ahead:+.1f}{_SPACE}percentage "
+        f"points more right than the colour baseline (95{_SPACE}% interval {low:+.1f} to "
+        f"{high:+.1f}; {wording.p(one.p_value)}, after Holm {wording.p(pair.adjusted)})."
     ).replace(" -", " −")
 
 
@@ -126,8 +125,11 @@ def _colour(comparison: Comparison) -> Tile:
 
 def _short(entrant: Entrant) -> str:
     low, high = entrant.bounds
-    bounds = f"{wording.percent(low)} to {wording.percent(high)}"
-    return f"{wording.percent(entrant.accuracy)} ({bounds})"
+    return f"{wording.percent(entrant.accuracy)} ({_range(Interval(low, high, ''))})"
+
+
+def _range(interval: Interval) -> str:
+    return f"{wording.percent(interval.low)} to {wording.percent(interval.high)}"
 
 
 def _worst(best: Evidence | None) -> Tile | None:
@@ -145,7 +147,7 @@ def _worst(best: Evidence | None) -> Tile | None:
             low.name,
             wording.percent(low.recall or 0.0),
             f"of its {low.n:,} test images recognised by {best.name}; 95{_SPACE}% interval "
-            f"{wording.percent(interval.low)} to {wording.percent(interval.high)}",
+            f"{_range(interval)}",
             "recall",
         )
     unit = best.groups.unit
@@ -154,7 +156,7 @@ def _worst(best: Evidence | None) -> Tile | None:
         worst.name,
         wording.percent(worst.accuracy),
         f"accuracy of {best.name} on its {worst.n:,} test images; 95{_SPACE}% interval "
-        f"{wording.percent(worst.interval.low)} to {wording.percent(worst.interval.high)}",
+        f"{_range(worst.interval)}",
         "worst-group",
     )
 
@@ -214,9 +216,8 @@ def _refusals(best: Evidence | None) -> Tile | None:
     if risk.value is not None and risk.interval is not None:
         text = (
             f"of the test images get one class, {wording.percent(risk.value)} of them wrongly "
-            f"({wording.percent(risk.interval.low)} to {wording.percent(risk.interval.high)}); the "
-            f"others are referred. Coverage {wording.percent(whole.coverage)} of "
-            f"{wording.percent(sets.demanded)} demanded"
+            f"({_range(risk.interval)}); the others are referred. Coverage "
+            f"{wording.percent(whole.coverage)} of {wording.percent(sets.demanded)} demanded"
         )
     if best.novelty is not None:
         text += f"; {best.novelty.novel:,} of {best.novelty.n:,} called novel"

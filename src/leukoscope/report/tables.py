@@ -6,7 +6,7 @@ shows them rounded, a CSV has them whole, and Markdown and LaTeX have them as a 
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from leukoscope.evaluate.intervals import Measured
@@ -61,14 +61,31 @@ def shown(column: Column, cell: Cell) -> str:
 
 
 def bounds(column: Column, cell: Cell) -> str:
-    """The cell's interval in words, empty where it has none."""
+    """The cell's interval in words, that of a share rounded outwards; empty where it has none."""
     if not isinstance(cell, Measured) or cell.value is None:
         return ""
     if cell.interval is None:
         return "no interval" if column.kind == "share" and cell.value == 1 else ""
-    word = _WORDS[column.kind]
-    low, high = word(cell.interval.low), word(cell.interval.high)
-    return f"{low} to {high}"
+    if column.kind == "share":
+        low, high = wording.outward(cell.interval)
+    else:
+        word = _WORDS[column.kind]
+        low, high = word(cell.interval.low), word(cell.interval.high)
+    return f"{low} to {high}".replace("-", "−")
+
+
+def without_empty(table: Table) -> Table:
+    """The table without the columns in which every cell is absent."""
+    kept = [
+        place
+        for place in range(len(table.columns))
+        if any(row[place] is not None for row in table.rows)
+    ]
+    return replace(
+        table,
+        columns=tuple(table.columns[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in table.rows),
+    )
 
 
 def whole(table: Table) -> tuple[list[str], list[list[object]]]:

@@ -5,7 +5,7 @@ import math
 from datetime import datetime
 from typing import Any
 
-from leukoscope.evaluate.intervals import Measured
+from leukoscope.evaluate.intervals import Interval, Measured
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _NAMES = {
@@ -35,13 +35,19 @@ def share(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}f}"
 
 
+def outward(interval: Interval, digits: int = 3) -> tuple[str, str]:
+    """The bounds of a share, the lower one rounded down and the upper one up."""
+    unit = 10**digits
+    low, high = math.floor(interval.low * unit) / unit, math.ceil(interval.high * unit) / unit
+    return f"{low:.{digits}f}", f"{high:.{digits}f}"
+
+
 def bounded(measured: Measured) -> str:
     """A share with its interval in brackets."""
     if measured.interval is None:
         return share(measured.value) + (" (no interval)" if measured.value == 1 else "")
-    return (
-        f"{share(measured.value)} [{share(measured.interval.low)}, {share(measured.interval.high)}]"
-    )
+    low, high = outward(measured.interval)
+    return f"{share(measured.value)} [{low}, {high}]"
 
 
 def hundredths(value: float) -> str:

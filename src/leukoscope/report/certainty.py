@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leukoscope.evaluate.abstention import SMALLEST_GROUP
+from leukoscope.evaluate.abstention import SMALLEST_GROUP, Coverage
 from leukoscope.evaluate.intervals import Measured, clopper_pearson
 from leukoscope.report import robustness
 from leukoscope.report.comparison import Comparison
@@ -67,7 +67,7 @@ def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
             (
                 one.name,
                 Measured(one.metrics.aurc, one.metrics.intervals.get("aurc")),
-                None if sets is None else sets.coverages[0].single,
+                None if sets is None else _single(sets.coverages[0]),
                 None if sets is None else sets.risk_of_answers,
             )
         )
@@ -75,8 +75,8 @@ def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         f"{comparison.key}-risk",
         "Errors when the least certain images are left to a person"
         + (
-            ". The last two columns are those of prediction sets; the exact interval of the errors "
-            "takes images as independent."
+            ". The last two columns are those of prediction sets; their exact intervals take "
+            "images as independent."
             if any(one.validated is not None for one in found)
             else "."
         ),
@@ -110,7 +110,7 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
                     Measured(each.coverage, each.interval),
                     "–" if expected is None else f"{expected[0]:.3f} to {expected[1]:.3f}",
                     each.size,
-                    each.single,
+                    _single(each),
                     each.empty,
                 )
             )
@@ -125,7 +125,7 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
             Column("n", "count"),
             Column("Coverage", "share", "coverage"),
             Column("Range expected", term="expected-coverage"),
-            Column("Classes in a set", "number", "prediction-set"),
+            Column("Classes in a set", "mean", "prediction-set"),
             Column("One class", "share", "answered"),
             Column("No class", "share", "prediction-set"),
         ),
@@ -140,7 +140,7 @@ def coverage_of_groups(comparison: Comparison, one: Evidence) -> Table | None:
     unit = one.groups.unit
     every = one.validated.sets.by_group
     rows = [
-        (each.name, each.n, Measured(each.coverage, each.interval), each.single)
+        (each.name, each.n, Measured(each.coverage, each.interval), _single(each))
         for each in every[:_SHOWN_GROUPS]
     ]
     which = f"The {len(rows)} least covered" if len(rows) < len(every) else "All"
@@ -226,6 +226,11 @@ def novelty(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
         ),
         tuple(rows),
     )
+
+
+def _single(one: Coverage) -> Measured:
+    """The share of sets of one class, with its exact interval."""
+    return Measured(one.single, clopper_pearson(round(one.single * one.n), one.n))
 
 
 def _stressed(

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from leukoscope.evaluate import curves
-from leukoscope.evaluate.intervals import Measured
+from leukoscope.evaluate.intervals import Interval, Measured
 from leukoscope.files import replacing
 from leukoscope.report import plots, style
 from leukoscope.report.comparison import Comparison, Entrant
 from leukoscope.report.mistakes import Mistake
-from leukoscope.report.wording import bounded, share
+from leukoscope.report.wording import bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,10 @@ def overview(comparison: Comparison, mark: str) -> Drawing | None:
     references = [(one.name, one.accuracy) for one in comparison.baselines]
     title = f"Accuracy and loss: {comparison.title}"
     figure = plots.overview(dots, references, title=title, mark=mark)
-    shares = "; ".join(f"{one.name} {share(one.accuracy)}" for one in comparison.entrants)
+    shares = "; ".join(
+        f"{one.name} {bounded(Measured(one.accuracy, Interval(*one.bounds, '')))}"
+        for one in comparison.entrants
+    )
     return _drawing(figure, comparison, "overview", f"Dot plot. Accuracy: {shares}.")
 
 

@@ -74,9 +74,10 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
             f"accuracy is {wording.percent(worst.accuracy)} ({_range(worst.interval)})."
         )
     if best.validated is not None:
-        listed.append(best.validated.sets.like_calibration.sentence)
-        if best.validated.sets.like_each_other is not None:
-            listed.append(best.validated.sets.like_each_other.sentence)
+        sets = best.validated.sets
+        tests = (sets.like_calibration, sets.like_each_other)
+        told = " ".join(one.sentence for one in tests if one is not None)
+        listed.append(f"Prediction sets of {best.name}: {told}")
     return listed
 
 

@@ -13,7 +13,7 @@ from leukoscope.evaluate.intervals import Measured
 from leukoscope.report import wording
 
 Cell = str | int | float | Measured | None
-Kind = Literal["text", "count", "share", "loss", "p", "points", "number"]
+Kind = Literal["text", "count", "share", "loss", "p", "points", "number", "mean"]
 DIGITS = 4  # of a share
 
 
@@ -131,6 +131,10 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _mean(value: float) -> str:
+    return f"{value:.3f}"
+
+
 def _count(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -143,6 +147,7 @@ _WORDS: dict[Kind, Callable[[float], str]] = {
     "p": wording.p_value,
     "points": _signed_points,
     "number": _number,
+    "mean": _mean,
 }
 
 

@@ -89,3 +89,30 @@ def test_without_figures_there_is_no_card(fake_run: FakeRun) -> None:
     assert list(folder.iterdir()) == []
     with pytest.raises(LeukoscopeError, match="is not a folder"):
         model_card.write(Path(folder / "none"))
+
+
+def test_the_licence_is_that_of_the_images(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",))
+    text = model_card.write(run / TRAINING / "classifier").read_text(encoding="utf-8")
+    front = text.split("---\n")[1]
+    assert 'license: "other"\n' in front
+    assert 'license_link: "https://example.org/smears"\n' in front
+    card = json.loads((run / "card.json").read_text()) | {"url": "javascript:alert(1)"}
+    (run / "card.json").write_text(json.dumps(card))
+    again = model_card.write(run / TRAINING / "classifier").read_text(encoding="utf-8")
+    assert "license_link" not in again
+
+
+def test_what_a_classifier_knows_of_itself_is_said(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",))
+    folder = run / TRAINING / "classifier"
+    plain = model_card.write(folder).read_text(encoding="utf-8")
+    assert "were not calibrated" in plain
+    assert "no rule for when not to answer" in plain
+    config = {"temperature": 1.372, "coverage": 0.95, "accepted": 0.95}
+    (folder / "config.json").write_text(json.dumps(config))
+    text = model_card.write(folder).read_text(encoding="utf-8")
+    assert "by a temperature of 1.37;" in text
+    assert "holds the true one for 95.0 % of the images of each class" in text
+    assert "as novel, which finds many of them and not all" in text
+    assert "| Sensitivity |" in text

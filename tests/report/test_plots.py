@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from leukoscope.report import plots, style
+from leukoscope.evaluate.abstention import RiskCoverage
+from leukoscope.evaluate.calibration import Bin
+from leukoscope.evaluate.intervals import Interval
+from leukoscope.report import evidence_plots, plots, style
+from leukoscope.report.evidence_plots import Box, Diagram
 from leukoscope.report.plots import Dot, Line
+from leukoscope.report.robustness import Grade
 from leukoscope.report.run import History
 
 HOSTILE = "<b>$\\frac{x$ & \"'\x00\n白血病 " + "x" * 60
@@ -158,3 +163,51 @@ def test_drawing_needs_neither_pyplot_nor_torch() -> None:
     assert "matplotlib.figure.Figure" in imported
     forbidden = ("torch", "leukoscope.learn", "matplotlib.pyplot", "pylab")
     assert not [name for name in imported if name.startswith(forbidden)]
+
+
+def test_a_pdf_is_the_same_twice() -> None:
+    first, second = (
+        style.pdf(plots.history([(0, history((0.5, 0.2)))], title="t")) for _ in range(2)
+    )
+    assert first.startswith(b"%PDF")
+    assert first == second
+
+
+def bins(*certainties: float) -> tuple[Bin, ...]:
+    interval = Interval(0.6, 1.0, "")
+    return tuple(Bin(one - 0.05, one, 10, one, 0.9, interval) for one in certainties)
+
+
+def test_reliability_has_a_panel_per_network_and_both_sets_of_dots() -> None:
+    diagrams = [Diagram(HOSTILE, bins(0.7, 0.9), bins(0.8)), Diagram("b", (), bins(0.9))]
+    figure = evidence_plots.reliability(diagrams, title="t")
+    first, second = figure.axes
+    assert [len(line.get_xdata()) for line in first.get_lines()] == [2, 2, 1]
+    assert len(second.get_lines()) == 2
+    assert first.get_xlim()[0] < 0.6
+    assert "before" in texts(figure)
+
+
+def test_risk_is_enlarged_where_there_is_any() -> None:
+    coverage = np.array([0.5, 0.9, 1.0])
+    curve = RiskCoverage(np.array([0.9, 0.8, 0.7]), coverage, np.array([0, 0.1, 0.2]))
+    figure = evidence_plots.risk_coverage([("a", curve, False), ("b", curve, True)], title="t")
+    assert figure.axes[0].get_xlim() == (80, 100)
+    sure = RiskCoverage(np.array([1.0]), np.array([1.0]), np.array([0.0]))
+    assert evidence_plots.risk_coverage([("a", sure, False)], title="t").axes[0].get_lines()
+
+
+def test_stress_has_a_panel_per_change() -> None:
+    grades = [
+        Grade(change, amount, 1, 10, 0.9, Interval(0.8, 0.95, ""), None, None)
+        for change, amount in (("none", 0), ("blur", 1), ("blur", 2), ("jpeg", 10))
+    ]
+    figure = evidence_plots.robustness({"a": grades, "b": grades}, title="t")
+    assert [axes.get_title("left") for axes in figure.axes] == ["blur", "jpeg"]
+
+
+def test_the_flow_has_every_line() -> None:
+    box = Box("Found: 3", ("one: 1",))
+    drawn = texts(evidence_plots.flow([(box, Box("Left out")), (box, None)], [box], title="t"))
+    assert drawn.count("Found: 3") == 3
+    assert "Left out" in drawn

@@ -62,9 +62,10 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _without_png(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing the files takes half of the time; only the run of the module fixture has them."""
-    monkeypatch.setattr(style, "png", lambda figure: b"")
+def _undrawn(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing takes most of the time; only the run of the module fixture has its figures."""
+    for kind in ("png", "svg"):
+        monkeypatch.setattr(style, kind, lambda figure: b"drawn")
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,8 @@ def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -
     calibrated = any(each.before for each in diagrams)
     text = (
         "Certainties are those that the classifiers now answer with, divided by a temperature "
-        "that the validation images chose."
+        "that the validation images chose. These have chosen the epoch, too, which can make the "
+        "certainties a little too high."
         if calibrated
         else _NO_VALIDATION.format("these probabilities are the networks’ own, not calibrated")
     )

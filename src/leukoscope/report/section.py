@@ -46,6 +46,11 @@ class Section:
     recipes: Recipes
 
     @property
+    def calibrated(self) -> bool:
+        """Whether validation images chose more than the epoch."""
+        return any(one.validated is not None for one in self.found)
+
+    @property
     def drawings(self) -> Iterator[Drawing]:
         """All figures of the section."""
         single = (self.curves, self.overview, self.errors)

@@ -25,6 +25,8 @@ ALLOWED = {
     "learn": BASE | {"settings", "data"},
     "evaluate": {"errors"},  # stands alone: no files, no plots
     "report": BASE | {"data", "audit", "evaluate"},
+    "evidence": BASE | {"data", "evaluate"},
+    "evaluations": BASE | {"data", "evaluate", "evidence", "report"},
     "audits": BASE | {"data", "audit", "report"},
     "trial": BASE | {"settings", "data", "audit", "learn", "evaluate"},
     "benchmark": BASE
@@ -36,6 +38,8 @@ ALLOWED = {
         "results",
         "benchmark",
         "audits",
+        "evidence",
+        "evaluations",
         "data",
         "audit",
         "learn",

@@ -286,7 +286,32 @@ def evaluate(
     predictions: Annotated[
         Path, typer.Argument(help="A predictions.csv, ours or another program's.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder of metrics.json.")],
+    out: Annotated[Path, typer.Option(help="The folder of metrics.json and the tables.")],
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predictions of validation images, on which a temperature, a threshold and "
+            "prediction sets are chosen."
+        ),
+    ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Predictions of the same images by another network; may be repeated."),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(help="The negative class; by default Benign, or the first of two."),
+    ] = None,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="The share of positives, for predictive values; by default the test's."),
+    ] = None,
+    sensitivity: Annotated[
+        float, typer.Option(help="What the threshold chosen on validation images has to reach.")
+    ] = 0.99,
+    coverage: Annotated[
+        float, typer.Option(help="The share of sets that have to hold the true class.")
+    ] = 0.95,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -299,16 +324,20 @@ def evaluate(
     ] = None,
 ) -> None:
     """All figures of a predictions.csv, and what leaks through the split behind them."""
-    from leukoscope import audits
-    from leukoscope.data.predictions import read_predictions
-    from leukoscope.evaluate import metrics
-    from leukoscope.files import write_json
+    from leukoscope import audits, evaluations
+    from leukoscope.evidence import Options
 
-    read = read_predictions(predictions)
-    figures = metrics.evaluate(read.targets, read.probabilities, classes=read.classes)
-    write_json(make_folder(out) / "metrics.json", figures.as_dict())
-    _print_metrics(figures)
-    print(f"\nAll figures: {out / 'metrics.json'}")
+    found = evaluations.run(
+        predictions,
+        out,
+        validation=validation,
+        others=compare or [],
+        options=Options(negative, prevalence, sensitivity, coverage),
+    )
+    _print_metrics(found.metrics)
+    for note in found.notes:
+        print(f"note: {note}")
+    print(f"\nAll figures: {out / 'metrics.json'}\nTables:      {out / 'tables'}")
     behind = audits.leaks_behind(predictions, samples=samples, audit=audit)
     if behind is None:
         return

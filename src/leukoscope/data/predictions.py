@@ -1,6 +1,7 @@
 """`predictions.csv`: what a classifier said of each image, in a table any software can write.
 
-Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image.
+Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image, and
+`novelty` where the classifier knows it: above 1 it takes the image for unlike its training images.
 """
 
 from collections import Counter
@@ -27,6 +28,7 @@ class Predictions:
     probabilities: NDArray[np.float64]
     splits: tuple[str, ...]
     groups: tuple[str, ...]
+    novelty: NDArray[np.float64] | None = None  # N; above 1 the image is novel
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -48,16 +50,21 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         *(_PREFIX + name for name in predictions.classes),
         "split",
         "group",
+        *(() if predictions.novelty is None else ("novelty",)),
     )
+    last: Iterable[tuple[str, ...]] = ((),) * len(predictions.paths)
+    if predictions.novelty is not None:
+        last = ((f"{value:.6g}",) for value in predictions.novelty)
     rows = (
-        (path_, label, predicted, *(f"{p:.9g}" for p in probabilities), split, group)
-        for path_, label, predicted, probabilities, split, group in zip(
+        (path_, label, predicted, *(f"{p:.9g}" for p in probabilities), split, group, *more)
+        for path_, label, predicted, probabilities, split, group, more in zip(
             predictions.paths,
             predictions.labels,
             predictions.predicted,
             predictions.probabilities,
             predictions.splits,
             predictions.groups,
+            last,
             strict=True,
         )
     )
@@ -91,7 +98,18 @@ def read_predictions(path: Path) -> Predictions:
         probabilities=values,
         splits=tuple(row.get("split", "") for row in rows),
         groups=tuple(row.get("group", "") for row in rows),
+        novelty=_novelty(rows, path) if "novelty" in columns else None,
     )
+
+
+def _novelty(rows: Sequence[dict[str, str]], path: Path) -> NDArray[np.float64]:
+    values = np.empty(len(rows))
+    for number, row in enumerate(rows):
+        try:
+            values[number] = float(row["novelty"])
+        except ValueError as error:
+            raise DataError(f"{path}, line {number + 2}: {error}.") from error
+    return values
 
 
 def _check_probabilities(values: NDArray[np.float64], path: Path) -> None:
@@ -125,6 +143,7 @@ def join(parts: Sequence[Predictions]) -> Predictions:
     if twice is not None:
         raise DataError(f"{twice} was predicted twice.")
     order = sorted(range(len(paths)), key=paths.__getitem__)
+    novelty = [part.novelty for part in parts if part.novelty is not None]
 
     def sort(values: Iterable[str]) -> tuple[str, ...]:
         listed = list(values)
@@ -137,4 +156,5 @@ def join(parts: Sequence[Predictions]) -> Predictions:
         probabilities=np.concatenate([part.probabilities for part in parts])[order],
         splits=sort(split for part in parts for split in part.splits),
         groups=sort(group for part in parts for group in part.groups),
+        novelty=np.concatenate(novelty)[order] if len(novelty) == len(parts) else None,
     )

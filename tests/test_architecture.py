@@ -22,13 +22,15 @@ ALLOWED = {
     "results": BASE | {"recipes", "report"},
     "data": BASE,
     "audit": BASE | {"data", "evaluate"},
-    "learn": BASE | {"settings", "data"},
+    "learn": BASE | {"settings", "data", "evaluate"},
     "evaluate": {"errors"},  # stands alone: no files, no plots
     "report": BASE | {"data", "audit", "evaluate"},
     "evidence": BASE | {"data", "evaluate"},
     "evaluations": BASE | {"data", "evaluate", "evidence", "report"},
     "audits": BASE | {"data", "audit", "report"},
-    "trial": BASE | {"settings", "data", "audit", "learn", "evaluate"},
+    "outcome": BASE | {"results", "data", "audit", "learn", "evaluate"},
+    "trial": BASE | {"settings", "outcome", "data", "learn"},
+    "revisit": BASE | {"results", "outcome", "trial", "data", "learn", "report"},
     "benchmark": BASE
     | {"settings", "recipes", "results", "trial", "audits"}
     | {"data", "audit", "learn", "evaluate", "report"},
@@ -37,6 +39,7 @@ ALLOWED = {
         "settings",
         "results",
         "benchmark",
+        "revisit",
         "audits",
         "evidence",
         "evaluations",

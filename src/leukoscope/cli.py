@@ -409,8 +409,15 @@ def report(
             "--without-images", help="Name pictures instead of showing them, for passing it on."
         ),
     ] = False,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="How common the disease is, for PPV and NPV; by default as in the test."),
+    ] = None,
+    vector: Annotated[
+        bool, typer.Option("--vector", help="Write the figures as SVG and PDF, too.")
+    ] = False,
 ) -> None:
-    """Write the report of a benchmark, and its results.csv, or of an audit again."""
+    """Write the report of a benchmark, with its tables and figures, or of an audit again."""
     if (run / "findings.json").exists():
         from leukoscope.report import audit as page
 
@@ -420,7 +427,7 @@ def report(
     from leukoscope.results import write_results
 
     write_results(run)
-    print(html.write(run, images=not without_images))
+    print(html.write(run, images=not without_images, prevalence=prevalence, vector=vector))
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ from leukoscope.errors import UsageError
 from leukoscope.files import make_folder, read_json, replacing, write_text
 from leukoscope.learn import networks
 
+DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
+
 
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:

@@ -1,61 +1,48 @@
-"""What the tests of this room share: a classifier that answers by colour, and pictures to send."""
+"""What the tests of this room share: a service in this process, and a database for it."""
 
-import io
-from collections.abc import Iterator
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
-import numpy as np
+import postgresql
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
+import uvicorn
+from colours import MODEL
 from starlette.testclient import TestClient
 
-from leukoscope.learn.prediction import Answers
 from leukoscope.serve.app import create_app
-from leukoscope.serve.model import Model
 from leukoscope.serve.reviews import Reviews, open_reviews
+from leukoscope.serve.server import listen
 from leukoscope.serve.service import assemble
 
-CLASSES = ("Benign", "Early", "Pre")
-SIZE = 32
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL database; the test is skipped where there is none."""
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    if postgresql.programs() is None:
+        pytest.skip("no PostgreSQL (initdb, pg_ctl) on this machine")
+    with postgresql.server() as url:
+        yield url
 
 
-def by_colour(pixels: NDArray[np.uint8]) -> Answers:
-    """The more red, green or blue, the more Benign, Early or Pre; grey is like nothing."""
-    share = pixels.reshape(len(pixels), -1, 3).mean(axis=1).astype(float) + 1
-    probabilities = share / share.sum(axis=1, keepdims=True)
-    novelty = 1 - probabilities.max(axis=1)
-    return Answers(probabilities, probabilities > 0.3, novelty, novelty > 0.6)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "kinds.sqlite")
+    url: str = request.getfixturevalue("postgres")
+    import psycopg
 
-
-def corner(pixels: NDArray[np.uint8], target: int) -> NDArray[np.float32]:
-    """Heat in the upper left quarter, whatever is there."""
-    heat = np.zeros(pixels.shape[:2], np.float32)
-    heat[: SIZE // 2, : SIZE // 2] = 1
-    return heat
-
-
-MODEL = Model(
-    name="By colour",
-    classes=CLASSES,
-    size=SIZE,
-    fingerprint="f" * 64,
-    calibrated=True,
-    card="---\nlibrary_name: x\n---\n# By colour\n\n<script>alert(1)</script>\n",
-    answer=by_colour,
-    heat=corner,
-)
-
-
-def picture(colour: tuple[int, int, int] = (250, 10, 10), kind: str = "PNG", side: int = 40) -> bytes:
-    """The bytes of a picture of one colour."""
-    file = io.BytesIO()
-    Image.new("RGB", (side, side), colour).save(file, kind)
-    return file.getvalue()
-
-
-RED, GREEN, BLUE = picture(), picture((10, 250, 10)), picture((10, 10, 250))
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return url.replace("/postgres?", f"/{name}?")
 
 
 @pytest.fixture
@@ -72,7 +59,29 @@ def client(reviews: Reviews) -> Iterator[TestClient]:
         yield opened
 
 
-def send(client: httpx.Client, *contents: bytes) -> httpx.Response:
-    """The response to these files in one form."""
-    files = [("images", (f"field{k}.png", content)) for k, content in enumerate(contents)]
-    return client.post("/api/predict", files=files)
+@pytest.fixture
+def serving(reviews: Reviews) -> Iterator[Callable[..., str]]:
+    """A function that starts a real server in a thread, and gives its address."""
+    with ExitStack() as stack:
+
+        def start(**options: Any) -> str:
+            listening = stack.enter_context(listen("127.0.0.1", 0))
+            app = create_app(assemble(options.pop("model", MODEL), reviews, **options))
+            config = uvicorn.Config(app, http="h11", ws="none", log_config=None, access_log=False)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(setattr, server, "should_exit", True)
+            while not server.started:
+                time.sleep(0.01)
+            return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+        yield start
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], httpx.Client]]:
+    """A function from an address to a client of its own; all are closed in the end."""
+    with ExitStack() as stack:
+        yield lambda address: stack.enter_context(httpx.Client(base_url=address, timeout=30))

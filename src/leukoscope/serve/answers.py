@@ -1,10 +1,13 @@
 """What is said of an image, in numbers and in words, and how is it written over the wire?"""
 
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field
 
-from leukoscope.learn.prediction import Answers
-from leukoscope.report.wording import listing
 from leukoscope.serve.model import Model
+
+if TYPE_CHECKING:
+    from leukoscope.learn.prediction import Answers
 
 _SURENESS = ((0.99, "very sure"), (0.9, "sure"), (0.7, "fairly sure"), (0.0, "unsure"))
 
@@ -78,7 +81,7 @@ def facts(model: Model) -> ClassifierFacts:
     )
 
 
-def written(answers: Answers, classes: tuple[str, ...]) -> Answer:
+def written(answers: "Answers", classes: tuple[str, ...]) -> Answer:
     """The first row of the answers as it goes over the wire."""
     probabilities = answers.probabilities[0]
     best = int(probabilities.argmax())
@@ -100,9 +103,7 @@ def written(answers: Answers, classes: tuple[str, ...]) -> Answer:
 def in_words(certainty: float, possible: list[str] | None, novel: bool | None) -> str:
     """The certainty of a suggestion in words; what speaks against relying on it comes first."""
     if novel:
-        return "unlike anything it was trained on"
-    if possible is not None and not possible:
-        return "fits none of the classes"
-    if possible is not None and len(possible) > 1:
-        return f"cannot rule out {listing(possible)}"
+        return "not to be relied on"
+    if possible is not None and len(possible) != 1:
+        return "undecided" if possible else "fits no class"
     return next(words for least, words in _SURENESS if certainty >= least)

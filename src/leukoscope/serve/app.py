@@ -54,7 +54,7 @@ def create_app(service: Service, *, prefix: str = "") -> FastAPI:
         app.add_exception_handler(kind, answer)
     for part in (predicting, reviewing, operating, pages):
         app.include_router(part.routes(service))
-    app.mount("/static", pages.Unversioned(directory=pages.STATIC), name="static")
+    app.mount("/static", pages.Revalidated(directory=pages.STATIC), name="static")
     return app
 
 

@@ -7,12 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from leukoscope.learn.prediction import Answers
 from leukoscope.serve.model import Pixels
+
+if TYPE_CHECKING:
+    from leukoscope.learn.prediction import Answers
 
 T = TypeVar("T")
 _LONGEST_WAIT = 30  # seconds that anybody is told to stay away
@@ -36,7 +39,7 @@ class Batcher:
 
     def __init__(
         self,
-        answer: Callable[[Pixels], Answers],
+        answer: Callable[[Pixels], "Answers"],
         *,
         waiting: int,
         batch: int = 32,
@@ -75,14 +78,14 @@ class Batcher:
         """In how many whole seconds the images that wait now should be answered."""
         return min(_LONGEST_WAIT, max(1, math.ceil(self.waiting / self._rate)))
 
-    async def answer(self, images: Sequence[Pixels]) -> list[Answers]:
+    async def answer(self, images: Sequence[Pixels]) -> "list[Answers]":
         """One `Answers` with one row for each image of S×S×3, whatever batches they went in."""
         loop = asyncio.get_running_loop()
-        futures = [loop.create_future() for _ in images]
+        futures: list[asyncio.Future[Answers]] = [loop.create_future() for _ in images]
         self._queue.extend(zip(images, futures, strict=True))
         self._filled.set()
         try:
-            return await asyncio.gather(*futures)
+            return list(await asyncio.gather(*futures))
         finally:
             for future in futures:
                 future.cancel()  # of a request that gave up: its images leave the queue
@@ -103,8 +106,8 @@ class Batcher:
         """The network's thread ends after its batch."""
         self._network.shutdown(wait=True, cancel_futures=True)
 
-    def _next(self) -> list[tuple[Pixels, asyncio.Future[Answers]]]:
-        part = []
+    def _next(self) -> "list[tuple[Pixels, asyncio.Future[Answers]]]":
+        part: list[tuple[Pixels, asyncio.Future[Answers]]] = []
         while self._queue and len(part) < self._batch:
             pixels, future = self._queue.popleft()
             if not future.done():
@@ -113,7 +116,7 @@ class Batcher:
             self._filled.clear()
         return part
 
-    async def _work(self, part: list[tuple[Pixels, asyncio.Future[Answers]]]) -> None:
+    async def _work(self, part: "list[tuple[Pixels, asyncio.Future[Answers]]]") -> None:
         pixels = np.stack([pixels for pixels, _ in part])
         started = time.perf_counter()
         try:
@@ -131,11 +134,10 @@ class Batcher:
                 future.set_result(_row(answers, row))
 
 
-def _row(answers: Answers, row: int) -> Answers:
-    one = slice(row, row + 1)
-    return Answers(
-        answers.probabilities[one],
-        None if answers.sets is None else answers.sets[one],
-        None if answers.novelty is None else answers.novelty[one],
-        None if answers.novel is None else answers.novel[one],
+def _row(answers: "Answers", row: int) -> "Answers":
+    def cut(values: Any) -> Any:
+        return None if values is None else values[row : row + 1]
+
+    return replace(
+        answers, **{each.name: cut(getattr(answers, each.name)) for each in fields(answers)}
     )

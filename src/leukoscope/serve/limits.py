@@ -16,17 +16,25 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    images: int = Field(32, ge=1, description="images in one request")
-    image_bytes: int = Field(32 * _MEGABYTE, ge=1, description="bytes of one image's file")
-    request_bytes: int = Field(64 * _MEGABYTE, ge=1, description="bytes of one request")
-    pixels: int = Field(25 * _MEGABYTE, ge=1, description="pixels of one image")
-    upload_seconds: float = Field(30, gt=0, description="until a request has arrived whole")
-    answer_seconds: float = Field(20, gt=0, description="until an arrived request is answered")
-    client_requests: int = Field(4, ge=1, description="requests of one client at a time, then 429")
-    waiting: int = Field(64, ge=1, description="images of everybody at a time, then 503")
-    upload_bytes: int = Field(512 * _MEGABYTE, ge=1, description="of everybody at a time, then 503")
-    recent_bytes: int = Field(256 * _MEGABYTE, ge=1, description="kept in memory to be explained")
-    connections: int = Field(256, ge=1, description="open connections, then 503")
+    images: int = Field(default=32, ge=1, description="images in one request")
+    image_bytes: int = Field(default=32 * _MEGABYTE, ge=1, description="bytes of one image's file")
+    request_bytes: int = Field(default=64 * _MEGABYTE, ge=1, description="bytes of one request")
+    pixels: int = Field(default=25 * _MEGABYTE, ge=1, description="pixels of one image")
+    upload_seconds: float = Field(default=30, gt=0, description="until a request has arrived whole")
+    answer_seconds: float = Field(
+        default=20, gt=0, description="until an arrived request is answered"
+    )
+    client_requests: int = Field(
+        default=4, ge=1, description="requests of one client at a time, then 429"
+    )
+    waiting: int = Field(default=64, ge=1, description="images of everybody at a time, then 503")
+    upload_bytes: int = Field(
+        default=512 * _MEGABYTE, ge=1, description="of everybody at a time, then 503"
+    )
+    recent_bytes: int = Field(
+        default=256 * _MEGABYTE, ge=1, description="kept in memory to be explained"
+    )
+    connections: int = Field(default=256, ge=1, description="open connections, then 503")
 
 
 def limits(pairs: list[str]) -> Limits:

@@ -5,13 +5,16 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.errors import UsageError
-from leukoscope.learn.prediction import Answers
 from leukoscope.report import wording
+
+if TYPE_CHECKING:
+    from leukoscope.learn.prediction import Answers
 
 Pixels = NDArray[np.uint8]
 
@@ -26,7 +29,7 @@ class Model:
     fingerprint: str  # SHA-256 of its config.json and its weights
     calibrated: bool
     card: str  # the model card, Markdown; empty when the folder has none
-    answer: Callable[[Pixels], Answers]  # N×S×S×3
+    answer: Callable[[Pixels], "Answers"]  # N×S×S×3
     heat: Callable[[Pixels, int], NDArray[np.float32]]  # S×S×3 and a class: S×S within 0–1
 
 
@@ -46,11 +49,12 @@ def open_model(folder: Path | None) -> Model:
     device = inference_device()
     config = classifier.config
 
-    def answer(pixels: Pixels) -> Answers:
+    def answer(pixels: Pixels) -> "Answers":
         return prediction.answer(classifier, pixels, fabric=device, quiet=True)
 
     def heat(pixels: Pixels, target: int) -> NDArray[np.float32]:
-        return gradcam.heat(classifier, pixels[None], target)[0]
+        one: NDArray[np.float32] = gradcam.heat(classifier, pixels[None], target)[0]
+        return one
 
     answers = answer(np.full((1, config.size, config.size, 3), 255, dtype=np.uint8))
     card = chosen / "README.md"

@@ -1,11 +1,12 @@
 """The pages that a person opens: the reviewing page, the model card, and how to use the API."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
@@ -17,7 +18,7 @@ from leukoscope.serve.service import Service
 STATIC = Path(__file__).parent / "static"
 
 
-class Unversioned(StaticFiles):
+class Revalidated(StaticFiles):
     """Static files that a browser asks for again after an update."""
 
     def file_response(self, *args: Any, **options: Any) -> Response:
@@ -33,18 +34,17 @@ def routes(service: Service) -> APIRouter:
     environment = Environment(
         loader=PackageLoader("leukoscope.serve"),
         autoescape=True,
-        undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    shared = {"version": __version__, "model": service.model}
+    shared = {"version": __version__, "model": service.model, "limits": service.limits}
 
     def page(name: str, **values: object) -> HTMLResponse:
         return HTMLResponse(environment.get_template(name).render(**shared, **values))
 
     @router.get("/")
     async def index() -> Response:
-        return page("index.html", limits=service.limits)
+        return page("index.html")
 
     @router.get("/card")
     async def card() -> Response:
@@ -56,33 +56,40 @@ def routes(service: Service) -> APIRouter:
         return page(
             "docs.html",
             api=description,
-            operations=_operations(description),
+            about=_html(description["info"]["description"]),
+            sections=_sections(description),
             resolve=_resolver(description),
+            base=str(request.base_url).rstrip("/"),
+            keys=service.keyring is not None,
         )
 
     return router
 
 
 def _html(markdown: str) -> Markup:
-    """The card as HTML; HTML inside of it stays text, and its front matter is left out."""
+    """Markdown as HTML; HTML inside of it stays text, and front matter is left out."""
     body = re.sub(r"\A---\n.*?\n---\n", "", markdown, flags=re.DOTALL)
-    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(body))
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(body)
+    # The page's own rules forbid styles in attributes.
+    return Markup(re.sub(r' style="text-align:(\w+)"', r' class="\1"', html))
 
 
-def _operations(description: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every operation of an OpenAPI description with its path and method, in its order."""
-    return [
-        operation | {"path": path, "method": method.upper()}
-        for path, methods in description["paths"].items()
-        for method, operation in methods.items()
-    ]
+def _sections(description: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The operations of an OpenAPI description under their tags, in their order."""
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            tag = operation["tags"][0]
+            shown = operation | {"path": path, "method": method.upper()}
+            sections.setdefault(tag, []).append(shown)
+    return list(sections.items())
 
 
-def _resolver(description: dict[str, Any]) -> Any:
-    """A function from a schema to the one it refers to, by name."""
+def _resolver(description: dict[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A function from a reference to the schema that it means, with its name."""
 
     def resolve(schema: dict[str, Any]) -> dict[str, Any]:
-        name = schema.get("$ref", "").rpartition("/")[2]
-        return description["components"]["schemas"][name] | {"name": name} if name else schema
+        name = schema["$ref"].rpartition("/")[2]
+        return {"name": name, **description["components"]["schemas"][name]}
 
     return resolve

@@ -47,7 +47,7 @@ class Prefixed:
                 return
             if prefix:
                 below = path.startswith(f"{prefix}/")
-                scope |= {"root_path": prefix, "path": path if below else prefix + path}
+                scope.update(root_path=prefix, path=path if below else prefix + path)
         await self.app(scope, receive, send)
 
 

@@ -9,7 +9,7 @@ from leukoscope.serve.model import Pixels
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An image that was answered: what the network saw and said, and its file if it is to be kept."""
+    """An image that was answered: what the network saw and said; its file if it may be kept."""
 
     answer: Answer
     pixels: Pixels

@@ -98,6 +98,8 @@ def routes(service: Service) -> APIRouter:
         status_code=201,
         summary="Keep a review",
         responses={
+            400: {"model": Refusal, "description": "It is no JSON."},
+            413: {"model": Refusal},
             200: {"model": KeptReview, "description": "It was kept before."},
             409: {"model": Refusal, "description": "The image, or the id, does not allow it."},
         },
@@ -106,8 +108,8 @@ def routes(service: Service) -> APIRouter:
     async def add(
         new: NewReview, response: Response, caller: Annotated[Caller, known]
     ) -> KeptReview:
-        """It is on disk when this answers. The suggestion that is kept with it is the service's own:
-        the image was answered lately, or was reviewed before.
+        """It is on disk when this answers. The suggestion kept with it is the service's own: the
+        image was answered lately, or was reviewed before.
         """
         kept, is_new = await run_in_threadpool(_keep, service, new, caller)
         if is_new:
@@ -180,9 +182,10 @@ def _keep(service: Service, new: NewReview, caller: Caller) -> tuple[Review, boo
     else:
         raise HTTPException(409, FORGOTTEN)
     label = _label(new, answer, model.classes)
-    if new.decision == "withdrawn" and (not before or before[-1].decision == "withdrawn"):
-        if str(new.id) not in {review.id for review in before}:
-            raise HTTPException(409, "There is no decision on this image to be withdrawn.")
+    again = str(new.id) in {review.id for review in before}
+    decided = bool(before) and before[-1].decision != "withdrawn"
+    if new.decision == "withdrawn" and not decided and not again:
+        raise HTTPException(409, "There is no decision on this image to be withdrawn.")
     if label and service.pictures is not None and seen is not None and seen.content is not None:
         pictures.keep(service.pictures, new.sha256, seen.content)
     kept, is_new = service.reviews.add(

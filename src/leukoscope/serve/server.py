@@ -77,7 +77,7 @@ def serve(settings: Settings) -> None:
 
 
 def check(settings: Settings) -> None:
-    """Nothing, or `UsageError` for settings that would open the service to a network unprotected."""
+    """Nothing, or `UsageError` for settings that would open the service to everybody."""
     if settings.keys is None and not _is_loopback(settings.host):
         raise UsageError(
             f"On {settings.host} others can reach the service, so it needs keys: "

@@ -25,6 +25,7 @@ ALLOWED = {
     "learn": BASE | {"settings", "data"},
     "evaluate": {"errors"},  # stands alone: no files, no plots
     "report": BASE | {"data", "audit", "evaluate"},
+    "serve": BASE | {"data", "learn", "report"},
     "audits": BASE | {"data", "audit", "report"},
     "trial": BASE | {"settings", "data", "audit", "learn", "evaluate"},
     "benchmark": BASE
@@ -41,6 +42,7 @@ ALLOWED = {
         "learn",
         "evaluate",
         "report",
+        "serve",
     },
 }
 """What each room, or file of the top folder, may import; "" is the package with its version."""

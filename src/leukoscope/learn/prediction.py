@@ -76,7 +76,7 @@ def outputs(
     pixels: NDArray[np.uint8],
     *,
     layers: Iterable[str] = (),
-    fabric: Fabric | None = None,
+    fabric: "Fabric | Inference | None" = None,
     quiet: bool = False,
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
     """N×K logits of N×S×S×3 pixels, and what these layers of the network see: N×D features each.

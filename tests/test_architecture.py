@@ -22,11 +22,16 @@ ALLOWED = {
     "results": BASE | {"recipes", "report"},
     "data": BASE,
     "audit": BASE | {"data", "evaluate"},
-    "learn": BASE | {"settings", "data"},
+    "learn": BASE | {"settings", "data", "evaluate"},
     "evaluate": {"errors"},  # stands alone: no files, no plots
     "report": BASE | {"data", "audit", "evaluate"},
+    "evidence": BASE | {"data", "evaluate"},
+    "evaluations": BASE | {"data", "evaluate", "evidence", "report"},
+    "serve": BASE | {"data", "learn", "report"},
     "audits": BASE | {"data", "audit", "report"},
-    "trial": BASE | {"settings", "data", "audit", "learn", "evaluate"},
+    "outcome": BASE | {"results", "data", "audit", "learn", "evaluate"},
+    "trial": BASE | {"settings", "outcome", "data", "learn"},
+    "revisit": BASE | {"results", "outcome", "trial", "data", "learn", "report"},
     "benchmark": BASE
     | {"settings", "recipes", "results", "trial", "audits"}
     | {"data", "audit", "learn", "evaluate", "report"},
@@ -35,12 +40,16 @@ ALLOWED = {
         "settings",
         "results",
         "benchmark",
+        "revisit",
         "audits",
+        "evidence",
+        "evaluations",
         "data",
         "audit",
         "learn",
         "evaluate",
         "report",
+        "serve",
     },
 }
 """What each room, or file of the top folder, may import; "" is the package with its version."""

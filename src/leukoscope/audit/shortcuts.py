@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from leukoscope.audit.threads import each
 from leukoscope.data.images import Facts
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
+from leukoscope.progress import bar
 
 Pixels = NDArray[np.uint8]
 Features = NDArray[np.float64]
@@ -129,7 +130,13 @@ def probe(
             shuffled_interval=group_bootstrap(chance, groups),
         )
 
-    return each(look, list(views), "looking for shortcuts", quiet=quiet)
+    found = []
+    # One after the other: scikit-learn changes the filters of warnings, which threads share.
+    with bar("looking for shortcuts", len(views), quiet=quiet) as advance:
+        for name in views:
+            found.append(look(name))
+            advance()
+    return found
 
 
 def _right(

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, number
-from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured, of_share, tail_of
+from leukoscope.evaluate.intervals import (
+    CONFIDENCE,
+    Interval,
+    Measured,
+    linearised,
+    of_share,
+    outer_tail,
+    reach,
+)
 from leukoscope.evaluate.resampling import Floats, Resamples, total
 
 BINS = 15
@@ -96,29 +104,42 @@ def measure(
 ) -> dict[str, Measured]:
     """`ece` and `ece_equal_mass` with their intervals; bins stay where they are.
 
-    Chance adds to the error of the images, and once more to that of every resample: the plain
-    percentiles leave the truth out almost always. The upper bound is therefore the percentile
-    reflected at the measured value (the basic bootstrap; Davison and Hinkley 1997, chapter 5); the
-    lower one takes away all that chance may have added, the summed distance of a resample's bins
-    from the measured ones, and is 0 where the images could come from a calibrated classifier.
+    Chance adds to the error of the images, and once more to that of every resample: plain
+    percentiles leave out the truth of a calibrated classifier always. So the upper bound takes the
+    added part away and goes as far up as the error's spread with its signs held; the lower one
+    takes away all that chance may have added, the summed distance of a resample's bins from the
+    measured ones, and is 0 where the images could come from a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
-    n, tail = total(drawn, np.ones(len(labels))), tail_of(confidence)
-    method = f"reflected bootstrap over {drawn.units.count} {drawn.units.kind}"
-    found = {}
-    for key, equal_mass in (("ece", False), ("ece_equal_mass", True)):
-        places = _places(certainty, _edges(certainty, BINS, equal_mass))
-        gaps = [np.where(places == place, certainty - right, 0.0) for place in np.unique(places)]
-        measured = np.array([gap.mean() for gap in gaps])
-        resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
-        value = float(np.abs(measured).sum())
-        chance = np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail)
-        high = 2 * value - np.quantile(np.abs(resampled).sum(axis=1), tail)
-        interval = Interval(max(value - float(chance), 0.0), max(float(high), value), method)
-        if drawn.units.count < 2:
-            interval = Interval(0.0, 1.0, f"one {drawn.units.kind.removesuffix('s')}")
-        found[key] = Measured(value, interval)
-    return found
+    return {
+        key: _measure(certainty, right, _edges(certainty, BINS, equal_mass), drawn, confidence)
+        for key, equal_mass in (("ece", False), ("ece_equal_mass", True))
+    }
+
+
+def _measure(
+    certainty: Floats,
+    right: NDArray[np.bool_],
+    edges: Floats,
+    drawn: Resamples,
+    confidence: float,
+) -> Measured:
+    units, places = drawn.units, _places(certainty, edges)
+    gaps = [np.where(places == place, certainty - right, 0.0) for place in np.unique(places)]
+    measured = np.array([gap.mean() for gap in gaps])
+    value = float(np.abs(measured).sum())
+    if units.count < 2:
+        return Measured(value, Interval(0.0, 1.0, f"one {units.kind.removesuffix('s')}"))
+    signed = np.sum([gap * np.sign(gap.sum()) for gap in gaps], axis=0)
+    spread = linearised((signed - value) / len(right), np.zeros(len(right), bool), units)
+    tail = outer_tail(spread.freedom, units.count, confidence)
+    n = total(drawn, np.ones(len(right)))
+    resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
+    chance = float(np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail))
+    added = float(np.abs(resampled).sum(axis=1).mean()) - value
+    high = min(max(value - added + reach(spread, confidence), value), 1.0)
+    method = f"bootstrap over {units.count} {units.kind}"
+    return Measured(value, Interval(max(value - chance, 0.0), high, method))
 
 
 def by_group(

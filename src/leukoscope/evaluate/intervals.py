@@ -95,17 +95,21 @@ def of_share(
 def outer_percentiles(
     values: Floats, freedom: float, count: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """The bounds of the middle resampled values, for `count` groups moved outwards.
-
-    As far as Student's distribution of these degrees of freedom is wider than the normal one
-    (Hesterberg, The American Statistician 69, 2015), and as weights of Exp(1) spread too little,
-    by (count - 1) / (count + 1) of the variance.
-    """
-    tail = tail_of(confidence)
-    student = float(stdtrit(max(freedom, 1.0), 1 - tail)) * ((count + 1) / (count - 1)) ** 0.5
-    tail = float(ndtr(-student))
+    """The bounds of the middle resampled values, for `count` groups moved outwards."""
+    tail = outer_tail(freedom, count, confidence)
     low, high = np.quantile(values[np.isfinite(values)], (tail, 1 - tail))
     return float(low), float(high)
+
+
+def outer_tail(freedom: float, count: int, confidence: float = CONFIDENCE) -> float:
+    """The share of resampled values to leave out at either end.
+
+    Less than half of 1 - `confidence`, as Student's distribution of these degrees of freedom is
+    wider than the normal one (Hesterberg, The American Statistician 69, 2015), and as weights of
+    Exp(1) have (count - 1) / (count + 1) of the variance that they should have.
+    """
+    student = float(stdtrit(max(freedom, 1.0), 1 - tail_of(confidence)))
+    return float(ndtr(-student * ((count + 1) / (count - 1)) ** 0.5))
 
 
 def linearised(influence: Floats, strata: Labels | NDArray[np.bool_], units: Units) -> Spread:

@@ -171,7 +171,11 @@ def evaluate(
     units = resampling.units(labels, probabilities, groups)
     drawn = resampling.resample(units, resamples=resamples, seed=seed)
     predicted = probabilities.argmax(axis=1)
-    found = figures.measure(labels, predicted, classes, drawn)
+    negative = _negative(classes, negative)
+    direct = len(classes) == 2 and negative == classes[0]
+    found = figures.measure(
+        labels, predicted, classes, drawn, prevalence=prevalence if direct else None
+    )
     found |= scores.measure(labels, probabilities, classes, units)
     found |= calibration.measure(labels, probabilities, drawn)
     confusion = figures.confusion(labels, predicted, len(classes))
@@ -185,7 +189,11 @@ def evaluate(
         per_class=tuple(
             _of_class(name, int(n), found) for name, n in zip(classes, support, strict=True)
         ),
-        binary=_binary(labels, probabilities, classes, negative, prevalence, drawn),
+        binary=None
+        if negative is None
+        else _binary(
+            labels, probabilities, classes, negative, prevalence, drawn, found if direct else None
+        ),
         intervals={key: one.interval for key, one in found.items() if one.interval is not None},
         **values,
     )
@@ -196,21 +204,28 @@ def _of_class(name: str, n: int, found: dict[str, Measured]) -> ClassMetrics:
     return ClassMetrics(name=name, n=n, **values)
 
 
+def _negative(classes: Sequence[str], negative: str | None) -> str | None:
+    if negative is not None and negative not in classes:
+        raise ValueError(f"The negative class {negative} is not among {', '.join(classes)}.")
+    if negative is None and len(classes) == 2:
+        return classes[0]
+    return "Benign" if negative is None and "Benign" in classes else negative
+
+
 def _binary(
     labels: Labels,
     probabilities: Probabilities,
     classes: Sequence[str],
-    negative: str | None,
+    negative: str,
     prevalence: float | None,
     drawn: Resamples,
-) -> Binary | None:
-    if negative is None:
-        negative = classes[0] if len(classes) == 2 else "Benign"
-        if negative not in classes:
-            return None
+    found: dict[str, Measured] | None,
+) -> Binary:
+    """`found` are the figures of these two classes, if they have been measured."""
     truth, pair, names = binary(labels, probabilities, classes, negative)
-    found = figures.measure(truth, pair.argmax(axis=1), names, drawn, prevalence=prevalence)
-    found |= scores.measure(truth, pair, names, drawn.units)
+    if found is None:
+        found = figures.measure(truth, pair.argmax(axis=1), names, drawn, prevalence=prevalence)
+        found |= scores.measure(truth, pair, names, drawn.units)
     keys = {name: key.format(positive=names[1]) for name, key in _OF_TWO.items()}
     if prevalence is not None:
         keys |= {"ppv": "ppv", "npv": "npv"}

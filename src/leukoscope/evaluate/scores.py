@@ -50,13 +50,18 @@ def auroc(positive: NDArray[np.bool_], score: Probabilities) -> Figure:
     Clarke-Pearson (Biometrics 44, 1988), calculated by ranks in O(N log N) as by Sun and Xu (IEEE
     Signal Processing Letters 21, 2014).
     """
-    others = np.sort(score[~positive])
-    pairs = np.sort(score[positive])
-    among_others = (_rank(others, score, "left") + _rank(others, score, "right")) / 2
-    among_pairs = (_rank(pairs, score, "left") + _rank(pairs, score, "right")) / 2
-    component = np.where(positive, among_others / len(others), 1 - among_pairs / len(pairs))
+    order = np.argsort(score, kind="stable")
+    ranked = positive[order]
+    first, last = _ties(score[order])
+    m, n = int(ranked.sum()), int((~ranked).sum())
+    below = []  # how many of each kind score lower, equal ones by half
+    for kind in (~ranked, ranked):
+        counts = np.concatenate([[0], np.cumsum(kind)])
+        below.append((counts[first] + counts[last + 1]) / 2)
+    component = np.empty(len(score))
+    component[order] = np.where(ranked, below[0] / n, 1 - below[1] / m)
     value = float(component[positive].mean())
-    return Figure(value, (component - value) / np.where(positive, len(pairs), len(others)))
+    return Figure(value, (component - value) / np.where(positive, m, n))
 
 
 def average_precision(positive: NDArray[np.bool_], score: Probabilities) -> Figure:
@@ -169,8 +174,7 @@ def _mean_rate(over: NDArray[np.bool_], counted: NDArray[np.bool_], score: Proba
     """
     order = np.argsort(-score, kind="stable")
     ranked, taken, hits = score[order], over[order].astype(float), counted[order].astype(float)
-    last = _rank(-ranked, -ranked, "right") - 1  # of those with the same score
-    first = _rank(-ranked, -ranked, "left")
+    first, last = _ties(ranked)
     called, found = (last + 1).astype(float), np.cumsum(hits)[last]
     n = taken.sum()
     value = float((taken * found / called).sum() / n)
@@ -191,9 +195,11 @@ def _of_truth(labels: Labels, probabilities: Probabilities) -> Floats:
     return probabilities[np.arange(len(labels)), labels].astype(np.float64)
 
 
-def _rank(ordered: Probabilities, values: Probabilities, side: str) -> NDArray[np.int64]:
-    """How many of the ordered lie below each value, or below and at it."""
-    return np.asarray(np.searchsorted(ordered, values, side=side), dtype=np.int64)  # type: ignore[call-overload]
+def _ties(ranked: Probabilities) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The places of the first and the last of those that score the same, for each place."""
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
+    sizes = np.diff(ends, prepend=-1)
+    return np.repeat(ends - sizes + 1, sizes), np.repeat(ends, sizes)
 
 
 def _from(values: Floats) -> Floats:

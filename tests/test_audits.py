@@ -68,7 +68,7 @@ def test_an_audit_names_every_finding_and_its_files(audited: tuple[Path, Answer]
     assert answer.out.rstrip().endswith(f"Findings: {out / 'findings.json'}")
     assert {path.name for path in out.iterdir()} == {
         *("audit.html", "findings.json", "overlaps.csv", "sessions.csv"),
-        *("samples.csv", "information.csv"),
+        *("samples.csv", "information.csv", "figures"),
     }
 
 

@@ -70,7 +70,7 @@ def test_path_and_label_are_enough_and_other_columns_do_not_matter(tmp_path: Pat
     [
         ("path,group\na.png,1\n", "has no column label; its columns are path, group"),
         ("label\nPro\n", "has no column path; its columns are label"),
-        ("", "has no column path, label"),
+        ("", "is empty; it needs the columns path, label"),
         ("path,label\na.png,Pro,more\n", "line 2: not 2 fields as in its header"),
         ("path,label\na.png,Pro\nb.png\n", "line 3: not 2 fields as in its header"),
         ('path,label\n"a.png,Pro\n', "cannot be read as CSV"),

@@ -57,6 +57,13 @@ Groups = Annotated[
     Path | None,
     typer.Option(help="A CSV of path and group (patients), instead of inferred sessions."),
 ]
+FinishedRun = Annotated[
+    Path, typer.Argument(help="The folder of a benchmark or of one training.", metavar="RUN")
+]
+ImagesRoot = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the images; by default the run's.", metavar="DIR"),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -271,13 +278,22 @@ def predict(
     classifier: Annotated[Path, typer.Argument(help="A classifier folder.", metavar="CLASSIFIER")],
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     out: Annotated[Path, typer.Option(help="The table to write.")],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            help="Another classifier, of another fold or seed, whose answers are averaged with "
+            "the first; may be repeated.",
+            metavar="CLASSIFIER",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Probabilities for pictures; an unreadable one costs its row alone."""
     from leukoscope.learn.prediction import predict_files
 
     make_folder(out.parent)  # before the work, not after it
-    done, failed = predict_files(classifier, paths, out, quiet=quiet)
+    done, failed = predict_files([classifier, *(also or [])], paths, out, quiet=quiet)
     print(f"{out}: {done} predicted, {failed} unreadable. It assists; it does not diagnose.")
 
 
@@ -348,6 +364,38 @@ def evaluate(
             f"The split leaks what the protocol {protocol!r} forbids: these figures "
             f"are not what they are called."
         )
+
+
+@app.command()
+def calibrate(
+    run: FinishedRun,
+    root: ImagesRoot = None,
+    quiet: Quiet = False,
+) -> None:
+    """Calibrate the classifiers of a finished run, and write its figures anew; nothing is trained.
+
+    For runs made before classifiers knew prediction sets and novelty.
+    """
+    from leukoscope import revisit
+
+    for trial in revisit.calibrate(run, root=root, quiet=quiet):
+        print(trial)
+
+
+@app.command()
+def stress(
+    run: FinishedRun,
+    root: ImagesRoot = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="So many test images per training; without it, all.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write robustness.csv of each network: its figures when stain, light, focus or size change."""
+    from leukoscope import revisit
+
+    for table in revisit.stress(run, root=root, limit=images, quiet=quiet):
+        print(table)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Probabilities come in the order of the rows, and a bad picture costs its row alone."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from PIL import Image
 
 from leukoscope.errors import DataError, UsageError
 from leukoscope.learn import networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.calibration import calibrate
+from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
 from leukoscope.learn.devices import fabric_for
-from leukoscope.learn.prediction import predict, predict_files
+from leukoscope.learn.prediction import answer, predict, predict_files, together
 
 CLASSES = ("Benign", "Early", "Pre")
 
@@ -100,7 +102,7 @@ def test_a_folder_is_predicted_and_a_bad_picture_costs_its_row_alone(
     folder: Path, pictures: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "new" / "answers.csv"
-    assert predict_files(folder, [pictures], out, quiet=True) == (4, 1)
+    assert predict_files([folder], [pictures], out, quiet=True) == (4, 1)
     rows = table(out)
     assert list(rows[0]) == [
         *("path", "predicted"),
@@ -123,12 +125,12 @@ def test_a_folder_is_predicted_and_a_bad_picture_costs_its_row_alone(
 def test_pictures_of_another_size_are_fitted(folder: Path, tmp_path: Path) -> None:
     large = tmp_path / "large.png"
     Image.fromarray(noise(1, size=100)[0]).save(large)
-    assert predict_files(folder, [large], tmp_path / "answers.csv", quiet=True) == (1, 0)
+    assert predict_files([folder], [large], tmp_path / "answers.csv", quiet=True) == (1, 0)
 
 
 def test_a_picture_named_twice_gets_one_row(folder: Path, pictures: Path, tmp_path: Path) -> None:
     paths = [pictures / "day1" / "field3.png", pictures / "day1", pictures / "day1"]
-    assert predict_files(folder, paths, tmp_path / "answers.csv", quiet=True) == (2, 0)
+    assert predict_files([folder], paths, tmp_path / "answers.csv", quiet=True) == (2, 0)
     names = [Path(row["path"]).name for row in table(tmp_path / "answers.csv")]
     assert names == ["field3.png", "field2.png"]
 
@@ -137,17 +139,88 @@ def test_pictures_that_are_all_bad_are_all_listed(
     folder: Path, pictures: Path, tmp_path: Path
 ) -> None:
     bad = pictures / "day0" / "field0b.jpg"
-    assert predict_files(folder, [bad], tmp_path / "answers.csv", quiet=True) == (0, 1)
+    assert predict_files([folder], [bad], tmp_path / "answers.csv", quiet=True) == (0, 1)
     assert [row["path"] for row in table(tmp_path / "answers.csv")] == [str(bad)]
 
 
 def test_a_missing_path_is_named_before_any_work(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.png is not there"):
-        predict_files(folder, [tmp_path / "nowhere.png"], tmp_path / "answers.csv", quiet=True)
+        predict_files([folder], [tmp_path / "nowhere.png"], tmp_path / "answers.csv", quiet=True)
     assert not (tmp_path / "answers.csv").exists()
 
 
 def test_a_folder_without_pictures_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty has no pictures"):
-        predict_files(folder, [tmp_path / "empty"], tmp_path / "answers.csv", quiet=True)
+        predict_files([folder], [tmp_path / "empty"], tmp_path / "answers.csv", quiet=True)
+
+
+def calibrated(seed: int) -> Classifier:
+    """A classifier that knows its limits, of another training for another seed."""
+    ours = classifier()
+    torch.manual_seed(seed)
+    torch.nn.init.normal_(ours.network.get_submodule("classifier.1").weight, std=0.1)
+    pixels, targets = noise(60), np.arange(60) % 3
+    rows = {"train": np.arange(30), "validation": np.arange(30, 60)}
+    return calibrate(ours, pixels, targets, **rows, coverage=0.5, quiet=True)[0]
+
+
+def test_several_classifiers_answer_together(tmp_path: Path) -> None:
+    ours, pixels = [calibrated(seed) for seed in (1, 2)], noise(40)[30:]
+    fabric = fabric_for("float32")
+    one, two = (answer(each, pixels, fabric=fabric, quiet=True) for each in ours)
+    both = together([one, two])
+    np.testing.assert_allclose(both.probabilities, (one.probabilities + two.probabilities) / 2)
+    assert both.sets is not None
+    np.testing.assert_array_equal(both.sets, one.sets | two.sets)
+    np.testing.assert_allclose(both.novelty, (one.novelty + two.novelty) / 2)
+    np.testing.assert_array_equal(both.novel, both.novelty > 1)
+    assert (both.sets != one.sets).any()
+
+
+def test_one_that_knows_no_sets_leaves_the_ensemble_without() -> None:
+    pixels = noise(3)
+    both = together([answer(c, pixels, quiet=True) for c in (calibrated(1), classifier())])
+    assert both.probabilities.shape == (3, 3)
+    assert both.sets is both.novelty is both.novel is None
+
+
+def test_an_ensemble_of_one_is_itself() -> None:
+    said = answer(calibrated(1), noise(3), quiet=True)
+    again = together([said])
+    np.testing.assert_array_equal(again.probabilities, said.probabilities)
+    np.testing.assert_array_equal(again.sets, said.sets)
+    np.testing.assert_array_equal(again.novel, said.novel)
+
+
+def test_files_are_predicted_by_several_with_sets_and_novelty(
+    pictures: Path, tmp_path: Path
+) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for seed, place in enumerate(folders):
+        calibrated(seed).save(place)
+    assert predict_files(folders, [pictures], tmp_path / "answers.csv", quiet=True) == (4, 1)
+    rows = table(tmp_path / "answers.csv")
+    assert list(rows[0])[-3:] == ["set", "novelty", "error"]
+    bad = rows.pop(1)
+    assert bad["error"]
+    assert not any(bad[name] for name in bad if name not in ("path", "error"))
+    said = together([answer(load(place), noise(4), quiet=True) for place in folders])
+    assert said.sets is not None
+    assert said.novelty is not None
+    for row, probabilities, possible, unlike in zip(
+        rows, said.probabilities, said.sets, said.novelty, strict=True
+    ):
+        given = [float(row[f"probability_{name}"]) for name in CLASSES]
+        assert given == pytest.approx(probabilities.tolist(), abs=1e-6)
+        assert row["set"] == "|".join(np.array(CLASSES)[possible])
+        assert float(row["novelty"]) == pytest.approx(unlike, rel=1e-4)
+
+
+def test_classifiers_of_other_classes_are_not_averaged(
+    folder: Path, pictures: Path, tmp_path: Path
+) -> None:
+    config = replace(classifier().config, classes=("a", "b", "c"))
+    Classifier(classifier().network, config).save(tmp_path / "other")
+    with pytest.raises(UsageError, match=r"other tells a, b, c apart .* cannot be averaged"):
+        predict_files([folder, tmp_path / "other"], [pictures], tmp_path / "out.csv", quiet=True)

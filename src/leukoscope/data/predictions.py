@@ -1,6 +1,7 @@
 """`predictions.csv`: what a classifier said of each image, in a table any software can write.
 
-Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image.
+Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image, and
+`novelty` where the classifier knows it: above 1 it takes the image for unlike its training images.
 """
 
 from collections import Counter
@@ -28,6 +29,7 @@ class Predictions:
     splits: tuple[str, ...]
     groups: tuple[str, ...]
     overruled: int = 0  # rows of a file that name another class than the most probable one
+    novelty: NDArray[np.float64] | None = None  # N; above 1 the image is novel
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -45,6 +47,7 @@ class Predictions:
             probabilities=self.probabilities[chosen],
             splits=tuple(self.splits[row] for row in listed),
             groups=tuple(self.groups[row] for row in listed),
+            novelty=None if self.novelty is None else self.novelty[chosen],
         )
 
     def ordered(self, classes: Sequence[str]) -> "Predictions":
@@ -72,16 +75,21 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         *(_PREFIX + name for name in predictions.classes),
         "split",
         "group",
+        *(() if predictions.novelty is None else ("novelty",)),
     )
+    last: Iterable[tuple[str, ...]] = ((),) * len(predictions.paths)
+    if predictions.novelty is not None:
+        last = ((f"{value:.6g}",) for value in predictions.novelty)
     rows = (
-        (path_, label, predicted, *(f"{p:.9g}" for p in probabilities), split, group)
-        for path_, label, predicted, probabilities, split, group in zip(
+        (path_, label, predicted, *(f"{p:.9g}" for p in probabilities), split, group, *more)
+        for path_, label, predicted, probabilities, split, group, more in zip(
             predictions.paths,
             predictions.labels,
             predictions.predicted,
             predictions.probabilities,
             predictions.splits,
             predictions.groups,
+            last,
             strict=True,
         )
     )
@@ -97,7 +105,7 @@ def read_predictions(path: Path) -> Predictions:
     """
     texts: dict[str, list[str]] = {"path": [], "label": [], "split": [], "group": []}
     known: dict[str, str] = {}  # one string for all its repetitions
-    parts = []
+    parts, novelties = [], []
     overruled = 0
     for block in read_csv_columns(path, ("path", "label")):
         classes = _classes(block, path)
@@ -105,6 +113,8 @@ def read_predictions(path: Path) -> Predictions:
         _check_labels(block["label"], classes, path, first)
         parts.append(_probabilities(block, classes, path, first))
         overruled += _overruled(block, classes, parts[-1])
+        if "novelty" in block:
+            novelties.append(_numbers(block, ["novelty"], path, first)[:, 0])
         texts["path"] += block["path"]
         for name in ("label", "split", "group"):
             values = block.get(name, ("",) * len(parts[-1]))
@@ -120,6 +130,7 @@ def read_predictions(path: Path) -> Predictions:
         splits=tuple(texts["split"]),
         groups=tuple(texts["group"]),
         overruled=overruled,
+        novelty=np.concatenate(novelties) if novelties else None,
     )
 
 
@@ -143,16 +154,7 @@ def _check_labels(labels: Sequence[str], classes: Sequence[str], path: Path, fir
 def _probabilities(
     block: Mapping[str, Sequence[str]], classes: Sequence[str], path: Path, first: int
 ) -> NDArray[np.float64]:
-    columns = [block[_PREFIX + name] for name in classes]
-    try:
-        values = np.array([list(map(float, column)) for column in columns]).T
-    except ValueError:
-        for line, fields in enumerate(zip(*columns, strict=True), start=first):
-            try:
-                list(map(float, fields))
-            except ValueError as error:
-                raise DataError(f"{path}, line {line}: {error}.") from error
-        raise
+    values = _numbers(block, [_PREFIX + name for name in classes], path, first)
     inside = np.isfinite(values) & (values >= 0) & (values <= 1)
     wrong = ~inside.all(axis=1) | ~(np.abs(values.sum(axis=1) - 1) <= 1e-3)
     if wrong.any():
@@ -161,7 +163,23 @@ def _probabilities(
             f"{path}, line {first + row}: {', '.join(f'{v:g}' for v in values[row])} are not "
             f"probabilities (each within 0 and 1, together 1)."
         )
-    return np.ascontiguousarray(values)
+    return values
+
+
+def _numbers(
+    block: Mapping[str, Sequence[str]], names: Sequence[str], path: Path, first: int
+) -> NDArray[np.float64]:
+    """The columns of these names side by side; `first` is the line of the first row."""
+    columns = [block[name] for name in names]
+    try:
+        return np.ascontiguousarray(np.array([list(map(float, column)) for column in columns]).T)
+    except ValueError:
+        for line, fields in enumerate(zip(*columns, strict=True), start=first):
+            try:
+                list(map(float, fields))
+            except ValueError as error:
+                raise DataError(f"{path}, line {line}: {error}.") from error
+        raise
 
 
 def _overruled(
@@ -204,5 +222,11 @@ def join(parts: Sequence[Predictions]) -> Predictions:
         probabilities=np.concatenate([part.probabilities for part in parts]),
         splits=tuple(split for part in parts for split in part.splits),
         groups=tuple(group for part in parts for group in part.groups),
+        novelty=_joined([part.novelty for part in parts]),
     )
     return whole.rows(np.array(sorted(range(len(paths)), key=paths.__getitem__)))
+
+
+def _joined(parts: Sequence[NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None

@@ -106,9 +106,9 @@ def measure(
 
     Chance adds to the error of the images, and once more to that of every resample: plain
     percentiles leave out the truth of a calibrated classifier always. So the upper bound takes the
-    added part away, and goes up by the spread that the error has while its signs hold; the lower
-    one takes away all that chance may have added, the summed distance of a resample's bins from
-    the measured ones, and is 0 where the images could come from a calibrated classifier.
+    added part away and goes as far up as the error's spread with its signs held; the lower one
+    takes away all that chance may have added, the summed distance of a resample's bins from the
+    measured ones, and is 0 where the images could come from a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
     return {

@@ -1,16 +1,22 @@
 """Classifier: uint8 pixels in, logits out; its folder on disk."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from leukoscope.errors import UsageError
+from leukoscope.evaluate.novelty import Memory
 from leukoscope.files import make_folder, read_json, replacing, write_text
 from leukoscope.learn import networks
+
+_NOVELTY = "novelty.safetensors"
+_PARTS = tuple(field.name for field in fields(Memory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,9 @@ class ClassifierConfig:
     normalization: str = "batch"
     fingerprint: str = ""  # of the samples it learned from
     temperature: float = 1.0  # divides the logits; 1 until calibrated
+    coverage: float | None = None  # of the prediction sets, demanded in each class
+    set_thresholds: tuple[float, ...] | None = None  # per class; see evaluate.abstention
+    accepted: float | None = None  # share of validation images that are not novel; evaluate.novelty
 
 
 class Classifier(nn.Module):
@@ -33,10 +42,16 @@ class Classifier(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, config: ClassifierConfig) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        config: ClassifierConfig,
+        memories: Mapping[str, Memory] | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.config = config
+        self.memories = memories  # by layer: what training images look like to it
         for name in ("mean", "std"):
             values = 255 * torch.tensor(getattr(config, name)).view(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -47,6 +62,14 @@ class Classifier(nn.Module):
         logits: Tensor = self.network((images - self.mean) / self.std)
         return logits / self.config.temperature
 
+    def with_features(
+        self, pixels: Tensor, layers: Iterable[str]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits, N×K, and what these layers see in the same forward pass, N×D each."""
+        with networks.watching(self.network, layers) as seen:
+            logits = self(pixels)
+        return logits, seen
+
     def train(self, mode: bool = True) -> "Classifier":
         """Itself, in training mode or not; frozen batch norms stay as they are."""
         super().train(mode)
@@ -55,9 +78,16 @@ class Classifier(nn.Module):
         return self
 
     def save(self, folder: Path) -> None:
-        """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout."""
+        """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout, and
+        `novelty.safetensors` where it has memories."""
         make_folder(folder)
         save_weights(self.network.state_dict(), folder / "model.safetensors")
+        self.save_calibration(folder)
+
+    def save_calibration(self, folder: Path) -> None:
+        """All files of `folder` but the weights, which calibration does not change."""
+        if self.memories is not None:
+            save_weights(_tensors(self.memories), folder / _NOVELTY)
         write_text(folder / "config.json", json.dumps(asdict(self.config), indent=2) + "\n")
 
 
@@ -94,10 +124,46 @@ def load(folder: Path) -> Classifier:
         config = ClassifierConfig(**arguments)
     except TypeError as error:
         raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
-    if len(config.mean) != 3 or len(config.std) != 3:
-        raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
+    _check(config, folder)
     network = networks.empty(
         config.network, len(config.classes), normalization=config.normalization
     )
     load_weights(network, folder / "model.safetensors")
-    return Classifier(network.to(memory_format=torch.channels_last), config).eval()
+    memories = None
+    if config.accepted is not None:
+        memories = _memories(folder / _NOVELTY, network)
+    network = network.to(memory_format=torch.channels_last)
+    return Classifier(network, config, memories).eval()
+
+
+def _check(config: ClassifierConfig, folder: Path) -> None:
+    if len(config.mean) != 3 or len(config.std) != 3:
+        raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
+    if config.set_thresholds is not None and len(config.set_thresholds) != len(config.classes):
+        raise UsageError(
+            f"{folder / 'config.json'} has {len(config.set_thresholds)} set_thresholds for "
+            f"{len(config.classes)} classes."
+        )
+
+
+def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:
+    return {
+        f"{layer}.{part}": torch.from_numpy(np.asarray(getattr(memory, part)))
+        for layer, memory in memories.items()
+        for part in _PARTS
+    }
+
+
+def _memories(path: Path, network: nn.Module) -> dict[str, Memory]:
+    tensors = networks.read_safetensors(path)
+    layers = dict(network.named_modules())
+    memories = {}
+    for layer in dict.fromkeys(key.rpartition(".")[0] for key in tensors):
+        if layer not in layers:
+            raise UsageError(f"{path} knows a layer {layer!r} that the network does not have.")
+        try:
+            parts: dict[str, Any] = {p: tensors[f"{layer}.{p}"].numpy() for p in _PARTS}
+        except KeyError as error:
+            raise UsageError(f"{path} has no tensor {error}.") from error
+        memories[layer] = Memory(**parts | {"limit": float(parts["limit"])})
+    return memories

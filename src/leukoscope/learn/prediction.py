@@ -1,6 +1,6 @@
 """Classifier and pixels to probabilities, in row order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from leukoscope.data.images import SUFFIXES, UnreadableImage, decode
 from leukoscope.errors import DataError, UsageError
+from leukoscope.evaluate.novelty import novelty
 from leukoscope.files import make_folder, write_csv
 from leukoscope.learn import classifier as classifiers
 from leukoscope.learn.classifier import Classifier
@@ -26,8 +27,8 @@ class Answers:
 
     probabilities: NDArray[np.float64]  # N×K, calibrated
     sets: NDArray[np.bool_] | None = None  # N×K: the classes that cannot be ruled out
-    novelty: NDArray[np.float64] | None = None  # N: how unlike the training images, higher is more
-    novel: NDArray[np.bool_] | None = None  # N: novelty above the classifier's threshold
+    novelty: NDArray[np.float64] | None = None  # N: how unlike the training images; 1: the limit
+    novel: NDArray[np.bool_] | None = None  # N: novelty above 1
 
 
 def answer(
@@ -37,11 +38,24 @@ def answer(
     fabric: Fabric | None = None,
     quiet: bool = False,
 ) -> Answers:
-    """All that the classifier says of N×S×S×3 pixels of its size S."""
-    return Answers(predict(classifier, pixels, fabric=fabric, quiet=quiet))
+    """All that the classifier says of N×S×S×3 pixels of its size S, from one forward pass."""
+    thresholds, memories = classifier.config.set_thresholds, classifier.memories
+    logits, features = outputs(
+        classifier, pixels, layers=memories or (), fabric=fabric, quiet=quiet
+    )
+    probabilities = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    sets = unlike = novel = None
+    if thresholds is not None:
+        # With scikit-learn behind it, which takes a second to import; a service starts without.
+        from leukoscope.evaluate.abstention import prediction_sets
+
+        sets = prediction_sets(probabilities, np.array(thresholds))
+    if memories is not None:
+        unlike = novelty(features, memories) if len(pixels) else np.empty(0)
+        novel = ~(unlike <= 1)  # also where a feature is not a number
+    return Answers(probabilities, sets, unlike, novel)
 
 
-@torch.inference_mode()
 def predict(
     classifier: Classifier,
     pixels: NDArray[np.uint8],
@@ -50,36 +64,75 @@ def predict(
     quiet: bool = False,
 ) -> NDArray[np.float64]:
     """N×K probabilities of N×S×S×3 pixels of the classifier's size S."""
+    return answer(classifier, pixels, fabric=fabric, quiet=quiet).probabilities
+
+
+@torch.inference_mode()
+def outputs(
+    classifier: Classifier,
+    pixels: NDArray[np.uint8],
+    *,
+    layers: Iterable[str] = (),
+    fabric: Fabric | None = None,
+    quiet: bool = False,
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
+    """N×K logits of N×S×S×3 pixels, and what these layers of the network see: N×D features each.
+
+    Without an image there are no features to know the width of.
+    """
     size = classifier.config.size
     if pixels.shape[1:] != (size, size, 3):
         raise ValueError(f"The classifier takes N×{size}×{size}×3 pixels, not {pixels.shape}.")
     fabric = fabric or fabric_for()
     classifier = classifier.to(fabric.device).eval()
-    probabilities = np.empty((len(pixels), len(classifier.config.classes)))
+    logits = np.empty((len(pixels), len(classifier.config.classes)))
+    features: dict[str, list[NDArray[np.float32]]] = {name: [] for name in layers}
     with bar("predicting", len(pixels), quiet=quiet) as advance:
         for start in range(0, len(pixels), _BATCH):
-            part = torch.from_numpy(np.array(pixels[start : start + _BATCH])).to(fabric.device)
+            rows = slice(start, start + _BATCH)
+            part = torch.from_numpy(np.array(pixels[rows])).to(fabric.device)
             with fabric.autocast():
-                logits = classifier(part)
-            rows = torch.softmax(logits.double(), dim=1).cpu().numpy()
-            probabilities[start : start + len(part)] = rows
+                answered, seen = classifier.with_features(part, features)
+            logits[rows] = answered.double().cpu().numpy()
+            for name, values in seen.items():
+                features[name].append(values.cpu().numpy())
             advance(len(part))
-    return probabilities
+    return logits, {name: np.concatenate(parts) for name, parts in features.items() if parts}
+
+
+def together(answers: Sequence[Answers]) -> Answers:
+    """What several classifiers of the same classes say of the same images: mean probabilities and
+    novelty, and the classes that not all of them rule out.
+
+    Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty Estimation
+    using Deep Ensembles, NeurIPS 2017. A set that holds all others keeps the coverage of each.
+    """
+    sets = [one.sets for one in answers if one.sets is not None]
+    unlike = [one.novelty for one in answers if one.novelty is not None]
+    mean = np.mean(unlike, axis=0) if len(unlike) == len(answers) else None
+    return Answers(
+        probabilities=np.mean([one.probabilities for one in answers], axis=0),
+        sets=np.any(sets, axis=0) if len(sets) == len(answers) else None,
+        novelty=mean,
+        novel=None if mean is None else ~(mean <= 1),
+    )
 
 
 def predict_files(
-    folder: Path, paths: Sequence[Path], out: Path, *, quiet: bool = False
+    folders: Sequence[Path], paths: Sequence[Path], out: Path, *, quiet: bool = False
 ) -> tuple[int, int]:
     """How many pictures were predicted and how many could not be read; `out` has a row for each.
 
-    `folder` is a classifier's, `paths` are pictures and folders of pictures. The columns are those
-    of `predictions.csv` without a label, and `error`, which is empty for a readable picture.
+    `folders` are classifiers', whose answers are taken `together`; `paths` are pictures and folders
+    of pictures. The columns are those of `predictions.csv` without a label; `set` (the classes that
+    cannot be ruled out) and `novelty` where they are known; and `error`, which is empty for a
+    readable picture. Raises `UsageError` when the classifiers differ in classes or size.
     """
     files = _files(paths)
     make_folder(out.parent)
-    classifier = classifiers.load(folder)
+    loaded = _load(folders)
     fabric = fabric_for()
-    size, classes = classifier.config.size, classifier.config.classes
+    size, classes = loaded[0].config.size, loaded[0].config.classes
     rows: list[tuple[object, ...]] = []
     failed = 0
     with bar("predicting", len(files), quiet=quiet) as advance:
@@ -87,18 +140,47 @@ def predict_files(
             part = files[start : start + _BATCH]
             decoded, errors = _decode(part, size)
             failed += len(errors)
-            answers = iter(predict(classifier, decoded, fabric=fabric, quiet=True))
+            said = together([answer(one, decoded, fabric=fabric, quiet=True) for one in loaded])
+            cells = iter(_cells(said, classes))
+            known = 1 + len(classes) + (said.sets is not None) + (said.novelty is not None)
             for file in part:
-                if file in errors:
-                    rows.append((file, "", *[""] * len(classes), errors[file]))
-                    continue
-                probabilities = next(answers)
-                best = classes[int(probabilities.argmax())]
-                rows.append((file, best, *(f"{p:.9g}" for p in probabilities), ""))
+                unreadable = file in errors
+                answered = ("",) * known if unreadable else next(cells)
+                rows.append((file, *answered, errors[file] if unreadable else ""))
             advance(len(part))
-    columns = ("path", "predicted", *(f"probability_{name}" for name in classes), "error")
+    columns = [
+        *("path", "predicted", *(f"probability_{name}" for name in classes)),
+        *(("set",) if said.sets is not None else ()),
+        *(("novelty",) if said.novelty is not None else ()),
+        "error",
+    ]
     write_csv(out, columns, rows)
     return len(files) - failed, failed
+
+
+def _load(folders: Sequence[Path]) -> list[Classifier]:
+    loaded = [classifiers.load(folder) for folder in folders]
+    first = loaded[0].config
+    for folder, one in zip(folders, loaded, strict=True):
+        if (one.config.classes, one.config.size) != (first.classes, first.size):
+            raise UsageError(
+                f"{folder} tells {', '.join(one.config.classes)} apart at {one.config.size} px, "
+                f"{folders[0]} {', '.join(first.classes)} at {first.size} px: their answers "
+                f"cannot be averaged."
+            )
+    return loaded
+
+
+def _cells(answers: Answers, classes: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The fields of each image between its path and its error."""
+    for row, probabilities in enumerate(answers.probabilities):
+        cells = [classes[int(probabilities.argmax())], *(f"{p:.9g}" for p in probabilities)]
+        if answers.sets is not None:
+            possible = zip(classes, answers.sets[row], strict=True)
+            cells.append("|".join(name for name, inside in possible if inside))
+        if answers.novelty is not None:
+            cells.append(f"{answers.novelty[row]:.6g}")
+        yield tuple(cells)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:

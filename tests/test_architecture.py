@@ -27,6 +27,7 @@ ALLOWED = {
     "report": BASE | {"data", "audit", "evaluate"},
     "evidence": BASE | {"data", "evaluate"},
     "evaluations": BASE | {"data", "evaluate", "evidence", "report"},
+    "serve": BASE | {"data", "learn", "report"},
     "audits": BASE | {"data", "audit", "report"},
     "outcome": BASE | {"results", "data", "audit", "learn", "evaluate"},
     "trial": BASE | {"settings", "outcome", "data", "learn"},
@@ -48,6 +49,7 @@ ALLOWED = {
         "learn",
         "evaluate",
         "report",
+        "serve",
     },
 }
 """What each room, or file of the top folder, may import; "" is the package with its version."""

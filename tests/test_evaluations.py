@@ -295,11 +295,11 @@ def test_tables_hold_the_digits_of_the_evidence(tmp_path: Path) -> None:
 
 
 def test_a_table_can_be_written_again_from_metrics_json(tmp_path: Path) -> None:
-    from leukoscope.report import tables
+    from leukoscope.report import evaluation
 
     evaluated(drawn(80, 3), tmp_path)
     before = {path.name: path.read_text() for path in (tmp_path / "out" / "tables").iterdir()}
-    tables.write(of(tmp_path), tmp_path / "again")
+    evaluation.write(of(tmp_path), tmp_path / "again")
     after = {path.name: path.read_text() for path in (tmp_path / "again" / "tables").iterdir()}
     assert before == after
 

@@ -44,8 +44,7 @@ class Line:
     name: str
     roc: tuple[NDArray[np.float64], NDArray[np.float64]]
     precision_recall: tuple[NDArray[np.float64], NDArray[np.float64]]
-    auroc: float
-    average_precision: float
+    areas: str  # AUROC and average precision in words
     baseline: bool = False
 
 
@@ -61,7 +60,7 @@ class Dot:
 
 def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
     """ROC on the left, precision against recall on the right, each with its corner enlarged."""
-    figure = new_figure((10.4, 5.0 + 0.2 * math.ceil(len(lines) / 3)), title, mark)
+    figure = new_figure((10.4, 5.0 + 0.2 * math.ceil(len(lines) / 2)), title, mark)
     left, right = figure.subplots(1, 2)
     networks = [line for line in lines if not line.baseline]
     rocs = [(line.roc[0], line.roc[1]) for line in networks]
@@ -80,13 +79,13 @@ def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
     label(right, "Precision and recall", "Recall (sensitivity)", "Precision")
     legend = figure.legend(
         left.get_lines()[1:],
-        [f"{plain(line.name)}: {line.auroc:.4f} · {line.average_precision:.4f}" for line in lines],
+        [f"{plain(line.name)}: {line.areas}" for line in lines],
         loc="outside lower center",
-        ncols=3,
+        ncols=2,
         fontsize=SMALL,
         frameon=False,
         handlelength=4,
-        title="area under the ROC curve · average precision",
+        title="area under the ROC curve · average precision, with 95 % intervals",
         title_fontsize=SMALL,
     )
     legend.get_title().set_color(GREY)

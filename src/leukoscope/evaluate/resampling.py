@@ -1,11 +1,13 @@
 """What would have been counted, had other patients, scenes or images come?
 
 Groups get random weights instead of being drawn one by one: the Bayesian bootstrap (Rubin, Annals
-of Statistics 9, 1981), whose weights are Exp(1). Half a group that is right and half a group that
-is wrong are added to every share, so that 51 of 51 keeps a lower bound: with single images this is
-Jeffreys' interval exactly (Brown, Cai and DasGupta, Statistical Science 16, 2001). Percentiles of
-the ordinary bootstrap cover too little where errors or groups are few. `scipy.stats.bootstrap` and
-the package confidenceinterval resample single rows, and calculate the figure anew for each.
+of Statistics 9, 1981), whose weights are Exp(1). Half an image that is right and half an image that
+is wrong are added to every share, so that 51 of 51 keeps a lower bound; where images of a group err
+together, as many as count as one. With single images this is Jeffreys' interval exactly (Brown, Cai
+and DasGupta, Statistical Science 16, 2001). The percentiles of the ordinary bootstrap hold the
+truth too seldom where errors or groups are few (docs/results/evidence-numerics.md).
+`scipy.stats.bootstrap` and the package confidenceinterval resample single rows, and calculate the
+figure anew for each.
 """
 
 from collections.abc import Sequence
@@ -91,8 +93,8 @@ def tables(
 ) -> Floats:
     """R×K×K resampled confusion tables, the true class in rows.
 
-    In each class half a group is added that is right, and half a group that is called each other
-    class alike; this changes how the class is recognised, not how common it is. Tables of several
+    In each class half an image is added that is right, and half that is called the other classes,
+    each alike; this changes how the class is recognised, not how common it is. Tables of several
     networks need different numbers for `network`: what they would have got wrong is not the same.
     """
     count = drawn.weights.shape[1]

@@ -93,11 +93,9 @@ def overall(labels: Labels, probabilities: Probabilities) -> dict[str, Figure | 
     }
     for key, ranking in _RANKINGS.items():
         indices = [1] if k == 2 else range(k)
-        each = [_against_rest(ranking, labels, probabilities, index) for index in indices]
-        known = [figure for figure in each if figure is not None]
-        values, influences = zip(*known, strict=True) if known else ((), ())
-        mean = Figure(float(np.mean(values)), np.mean(influences, axis=0)) if known else None
-        found[key] = mean if len(known) == len(each) else None
+        found[key] = _mean_of(
+            [_against_rest(ranking, labels, probabilities, index) for index in indices]
+        )
     return found
 
 
@@ -146,6 +144,16 @@ def _against_rest(
     positive = labels == index
     both = positive.any() and not positive.all()
     return figure(positive, probabilities[:, index]) if both else None
+
+
+def _mean_of(each: Sequence[Figure | None]) -> Figure | None:
+    known = [figure for figure in each if figure is not None]
+    if len(known) < len(each):
+        return None
+    return Figure(
+        float(np.mean([figure.value for figure in known])),
+        np.mean([figure.influence for figure in known], axis=0),
+    )
 
 
 def _interval(

@@ -21,7 +21,7 @@ from leukoscope.data.samples import read_samples
 from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate.abstention import class_thresholds
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
-from leukoscope.evaluate.metrics import log_loss
+from leukoscope.evaluate.scores import log_loss
 from leukoscope.learn import training
 from leukoscope.learn.classifier import load
 from leukoscope.learn.devices import fabric_for
@@ -127,7 +127,7 @@ def test_temperature_and_sets_follow_from_the_tables_alone(run: Path) -> None:
     before = apply_temperature(tested.probabilities, 1 / temperature)
     metrics = json.loads((run / TRIAL / "metrics.json").read_text())
     assert metrics["temperature"] == config.temperature != 1
-    expected = log_loss(tested.targets, before)
+    expected = log_loss(tested.targets, before).value
     assert metrics["loss_uncalibrated"]["value"] == pytest.approx(expected, rel=1e-5)
     assert metrics["loss"]["value"] != metrics["loss_uncalibrated"]["value"]
 

@@ -23,6 +23,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+reviews_app = typer.Typer(no_args_is_help=True, help="What people said of suggestions.")
+keys_app = typer.Typer(no_args_is_help=True, help="Who may use the service from elsewhere.")
+app.add_typer(reviews_app, name="reviews")
+app.add_typer(keys_app, name="keys")
+
 Classes = Literal["binary", "subtype"]
 ClassesOption = Annotated[
     Classes, typer.Option(help="The negative class against the rest, or every label a class.")
@@ -64,6 +69,17 @@ ImagesRoot = Annotated[
     Path | None,
     typer.Option(help="The folder of the images; by default the run's.", metavar="DIR"),
 ]
+
+Database = Annotated[
+    str | None,
+    typer.Option(
+        help="An SQLite file, or postgresql://user@host/name. Without it: reviews.sqlite in the "
+        "user's data folder.",
+        envvar="LEUKOSCOPE_DATABASE",
+        show_default=False,
+    ),
+]
+Keys = Annotated[Path, typer.Option(help="The file of names and hashed keys.", metavar="FILE")]
 
 
 @app.callback(invoke_without_command=True)
@@ -302,7 +318,32 @@ def evaluate(
     predictions: Annotated[
         Path, typer.Argument(help="A predictions.csv, ours or another program's.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder of metrics.json.")],
+    out: Annotated[Path, typer.Option(help="The folder of metrics.json and the tables.")],
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predictions of validation images, on which a temperature, a threshold and "
+            "prediction sets are chosen."
+        ),
+    ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Predictions of the same images by another network; may be repeated."),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(help="The negative class; by default Benign, or the first of two."),
+    ] = None,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="The share of positives, for predictive values; by default the test's."),
+    ] = None,
+    sensitivity: Annotated[
+        float, typer.Option(help="What the threshold chosen on validation images has to reach.")
+    ] = 0.99,
+    coverage: Annotated[
+        float, typer.Option(help="The share of sets that have to hold the true class.")
+    ] = 0.95,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -315,16 +356,20 @@ def evaluate(
     ] = None,
 ) -> None:
     """All figures of a predictions.csv, and what leaks through the split behind them."""
-    from leukoscope import audits
-    from leukoscope.data.predictions import read_predictions
-    from leukoscope.evaluate import metrics
-    from leukoscope.files import write_json
+    from leukoscope import audits, evaluations
+    from leukoscope.evidence import Options
 
-    read = read_predictions(predictions)
-    figures = metrics.evaluate(read.targets, read.probabilities, classes=read.classes)
-    write_json(make_folder(out) / "metrics.json", figures.as_dict())
-    _print_metrics(figures)
-    print(f"\nAll figures: {out / 'metrics.json'}")
+    found = evaluations.run(
+        predictions,
+        out,
+        validation=validation,
+        others=compare or [],
+        options=Options(negative, prevalence, sensitivity, coverage),
+    )
+    _print_metrics(found.metrics)
+    for note in found.notes:
+        print(f"note: {note}")
+    print(f"\nAll figures: {out / 'metrics.json'}\nTables:      {out / 'tables'}")
     behind = audits.leaks_behind(predictions, samples=samples, audit=audit)
     if behind is None:
         return
@@ -380,8 +425,15 @@ def report(
             "--without-images", help="Name pictures instead of showing them, for passing it on."
         ),
     ] = False,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="How common the disease is, for PPV and NPV; by default as in the test."),
+    ] = None,
+    vector: Annotated[
+        bool, typer.Option("--vector", help="Write the figures as SVG and PDF, too.")
+    ] = False,
 ) -> None:
-    """Write the report of a benchmark, and its results.csv, or of an audit again."""
+    """Write the report of a benchmark, with its tables and figures, or of an audit again."""
     if (run / "findings.json").exists():
         from leukoscope.report import audit as page
 
@@ -391,7 +443,127 @@ def report(
     from leukoscope.results import write_results
 
     write_results(run)
-    print(html.write(run, images=not without_images))
+    print(html.write(run, images=not without_images, prevalence=prevalence, vector=vector))
+
+
+@app.command()
+def serve(
+    classifier: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A classifier folder; without it, the one that comes with the package.",
+            metavar="[CLASSIFIER]",
+            envvar="LEUKOSCOPE_CLASSIFIER",
+            show_default=False,
+        ),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Any but this machine's own needs --keys.", envvar="LEUKOSCOPE_HOST")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, envvar="LEUKOSCOPE_PORT")] = 8000,
+    database: Database = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file of names and hashed keys; see leukoscope keys.",
+            metavar="FILE",
+            envvar="LEUKOSCOPE_KEYS",
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep the files of confirmed and corrected images here; without it none is kept.",
+            metavar="DIR",
+            envvar="LEUKOSCOPE_PICTURES",
+        ),
+    ] = None,
+    prefix: Annotated[
+        str,
+        typer.Option(help="The path at which a proxy shows it.", envvar="LEUKOSCOPE_PREFIX"),
+    ] = "",
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Another limit; may be repeated (docs/serving.md)."),
+    ] = None,
+) -> None:
+    """Open the reviewing page, and the HTTP interface behind it, until Ctrl-C."""
+    from leukoscope.serve import server
+    from leukoscope.serve.limits import limits
+
+    server.serve(
+        server.Settings(
+            classifier=classifier,
+            host=host,
+            port=port,
+            database=database,
+            keys=keys,
+            pictures=pictures,
+            prefix=prefix.rstrip("/"),
+            limits=limits(limit or []),
+        )
+    )
+
+
+@reviews_app.command("export")
+def export_reviews(
+    pictures: Annotated[
+        Path,
+        typer.Option(
+            help="The folder with the reviewed images: the one of serve --pictures, or the one "
+            "they came from. Files are found by their content.",
+            metavar="DIR",
+        ),
+    ],
+    database: Database = None,
+    out: Annotated[Path, typer.Option(help="The table to write.")] = Path("samples.csv"),
+) -> None:
+    """Write confirmed and corrected images as a samples.csv, to train with."""
+    from leukoscope.serve.corrections import export
+    from leukoscope.serve.reviews import default_database, open_reviews
+
+    with open_reviews(database or default_database()) as reviews:
+        done = export(reviews, pictures, out)
+    print(f"{out}: {done.written} images. Its paths are relative to {pictures}.")
+    if done.missing:
+        _warn([f"{done.missing} reviewed images are not in {pictures}."])
+    if done.disputed:
+        _warn([f"People disagree on {done.disputed} images; their latest label was written."])
+    print(
+        f"To train with it:\n  leukoscope split {out} --protocol group --out split.csv\n"
+        f"  leukoscope train split.csv --root {pictures} --network resnet50 --out corrected"
+    )
+
+
+@keys_app.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="The person or program, as reviews will name them.")],
+    keys: Keys,
+) -> None:
+    """Make a key, and print it this once."""
+    from leukoscope.serve.keys import add
+
+    print(add(keys, name))
+    print(f"{keys} holds its hash only: keep the line above now.", file=sys.stderr)
+
+
+@keys_app.command("remove")
+def remove_key(
+    name: Annotated[str, typer.Argument(help="Whose key is refused from now on.")], keys: Keys
+) -> None:
+    """Refuse a key from now on, also in a service that runs."""
+    from leukoscope.serve.keys import remove
+
+    remove(keys, name)
+
+
+@keys_app.command("list")
+def list_keys(keys: Keys) -> None:
+    """The names of the keys, and when they were made."""
+    from leukoscope.serve.keys import read
+
+    for key in read(keys):
+        print(f"{key.created}  {key.name}")
 
 
 def main() -> None:

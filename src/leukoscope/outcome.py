@@ -17,7 +17,8 @@ from leukoscope.data import images
 from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.data.samples import SPLITS, Sample, Task, read_samples
 from leukoscope.evaluate.calibration import apply_temperature
-from leukoscope.evaluate.metrics import Metrics, evaluate, log_loss
+from leukoscope.evaluate.metrics import Metrics, evaluate
+from leukoscope.evaluate.scores import log_loss
 from leukoscope.files import read_json, write_json
 from leukoscope.results import BASELINES
 
@@ -117,7 +118,7 @@ def finish(
     else:
         validated, tested, temperature = _network(training, pixels, fabric, quiet)
         raw = apply_temperature(tested.probabilities, 1 / temperature)
-        before = log_loss(tested.targets, raw)
+        before = log_loss(tested.targets, raw).value
         more = {"temperature": temperature, "loss_uncalibrated": {"value": before}}
     write_predictions(validated, training.folder / "validation.csv")
     _write(tested, training.folder, more)

@@ -298,7 +298,7 @@ def test_a_damaged_picture_is_read_or_refused_in_a_sentence(kind: str, data: st.
     length = data.draw(st.just(len(content)) | st.integers(0, len(content)))
     found = outcome(bytes(content[:length]))
     if isinstance(found, str):
-        assert found.startswith("the picture ")
+        assert found.startswith("The file ")
     else:
         assert found.shape == (SIZE, SIZE, 3)
 

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from leukoscope.evaluate.abstention import class_thresholds, prediction_sets
+from leukoscope.evaluate import scores
+from leukoscope.evaluate.abstention import (
+    class_thresholds,
+    coverages,
+    coverages_by_group,
+    expected_coverage,
+    prediction_sets,
+    risk_coverage,
+)
+from leukoscope.evaluate.intervals import clopper_pearson, group_bootstrap
+from leukoscope.evaluate.resampling import resample, units
 
 
 def drawn(n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,3 +92,66 @@ def test_an_impossible_coverage_is_refused(coverage: float) -> None:
 def test_thresholds_of_other_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="2 classes need 2 thresholds"):
         prediction_sets(np.full((1, 2), 0.5), np.ones(3))
+
+
+SETS = np.array([[1, 0], [1, 1], [0, 0], [0, 1], [0, 1], [1, 0]], dtype=bool)
+TRUTH = np.array([0, 0, 0, 1, 1, 1])
+
+
+def test_coverage_and_sizes_by_hand() -> None:
+    made = resample(units(TRUTH, SETS.astype(float)))
+    every, first, second = coverages(TRUTH, SETS, ("a", "b"), made)
+    assert (every.name, every.n, every.coverage) == ("all", 6, 4 / 6)
+    assert every.interval == clopper_pearson(4, 6)
+    assert (first.coverage, first.size, first.single, first.empty) == (2 / 3, 1, 1 / 3, 1 / 3)
+    assert (second.n, second.coverage, second.size, second.empty) == (3, 2 / 3, 1, 0)
+
+
+def test_coverage_of_groups_draws_groups_anew() -> None:
+    labels, probabilities = drawn(300, 3, 4)
+    groups = [f"g{row % 30}" for row in range(300)]
+    sets = prediction_sets(probabilities, np.array([0.5, 0.6, 0.7]))
+    made = resample(units(labels, probabilities, groups))
+    found = coverages(labels, sets, ("a", "b", "c"), made)[0]
+    inside = sets[np.arange(300), labels].astype(float)
+    assert found.interval == group_bootstrap(inside, groups)
+
+
+def test_the_least_covered_group_comes_first() -> None:
+    labels = np.zeros(30, int)
+    sets = np.stack([np.arange(30) >= 15, np.ones(30, bool)], axis=1)
+    groups = ["a"] * 12 + ["b"] * 12 + ["c"] * 6
+    found = coverages_by_group(labels, sets, groups)
+    assert [(one.name, one.coverage) for one in found] == [("a", 0.0), ("b", 9 / 12)]
+    assert found[1].interval == clopper_pearson(9, 12)
+
+
+def test_coverage_falls_into_the_expected_range() -> None:
+    rng = np.random.default_rng(0)
+    outside = 0
+    low, high = expected_coverage(50, 80, 0.9)
+    for _ in range(1000):
+        calibration, new = np.sort(rng.random(50)), rng.random(80)
+        outside += not low <= (new <= calibration[45]).mean() <= high  # the ⌈51 · 0.9⌉-th
+    assert outside <= 65
+    assert expected_coverage(10, 80, 0.95) == (1.0, 1.0)  # too few: the class is in every set
+
+
+def test_risk_at_full_coverage_is_the_error_rate() -> None:
+    labels, probabilities = drawn(200, 3, 2)
+    curve = risk_coverage(labels, probabilities)
+    assert curve.coverage[-1] == 1
+    assert curve.risk[-1] == (probabilities.argmax(axis=1) != labels).mean()
+    assert (np.diff(curve.coverage) > 0).all()
+    assert (np.diff(curve.certainty) < 0).all()
+    for certainty, share, risk in list(zip(*vars_of(curve), strict=True))[::20]:
+        answered = probabilities.max(axis=1) >= certainty
+        assert share == answered.mean()
+        wrong = (probabilities.argmax(axis=1) != labels)[answered]
+        assert risk == pytest.approx(wrong.mean())
+    steps = np.diff(curve.coverage, prepend=0)
+    assert (curve.risk * steps).sum() == pytest.approx(scores.aurc(labels, probabilities).value)
+
+
+def vars_of(curve: object) -> list[np.ndarray]:
+    return [getattr(curve, name) for name in ("certainty", "coverage", "risk")]

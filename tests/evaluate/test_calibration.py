@@ -1,11 +1,22 @@
 """Temperatures against a planted truth, a plain search, and what they must not change."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
+from leukoscope.evaluate.calibration import (
+    apply_temperature,
+    by_group,
+    expected_calibration_error,
+    fit_temperature,
+    measure,
+    reliability,
+)
+from leukoscope.evaluate.intervals import clopper_pearson
+from leukoscope.evaluate.resampling import resample, units
 
 
 def overconfident(n: int, k: int, temperature: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,3 +109,73 @@ def test_bad_probabilities_are_refused() -> None:
         fit_temperature(np.array([0]), np.array([[1.5, -0.5]]))
     with pytest.raises(ValueError, match="no image"):
         fit_temperature(np.array([], int), np.empty((0, 2)))
+
+
+def error_by_loops(labels: np.ndarray, stated: np.ndarray, edges: np.ndarray) -> float:
+    """Guo et al., equation 3, bin by bin: (low, high]."""
+    certainty, right = stated.max(axis=1), stated.argmax(axis=1) == labels
+    error = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (certainty > low) & (certainty <= high)
+        if inside.any():
+            error += inside.mean() * abs(certainty[inside].mean() - right[inside].mean())
+    return error
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_both_errors_are_those_of_their_definition(k: int) -> None:
+    labels, stated = overconfident(500, k, 2.0, seed=k)
+    found = expected_calibration_error(labels, stated)
+    assert found == pytest.approx(error_by_loops(labels, stated, np.linspace(0, 1, 16)))
+    edges = np.quantile(stated.max(axis=1), np.linspace(0, 1, 16))
+    edges[0] = 0
+    found = expected_calibration_error(labels, stated, equal_mass=True)
+    assert found == pytest.approx(error_by_loops(labels, stated, edges), abs=2e-3)
+
+
+def test_bins_hold_their_images() -> None:
+    labels, stated = overconfident(600, 3, 2.0, seed=0)
+    made = resample(units(labels, stated))
+    for equal_mass in (False, True):
+        bins = reliability(labels, stated, made, bins=10, equal_mass=equal_mass)
+        assert sum(one.n for one in bins) == 600
+        error = sum(one.n * abs(one.certainty - one.accuracy) for one in bins) / 600
+        assert error == pytest.approx(
+            expected_calibration_error(labels, stated, bins=10, equal_mass=equal_mass)
+        )
+        for one in bins:
+            assert one.low <= one.certainty <= one.high
+            assert one.interval == clopper_pearson(round(one.accuracy * one.n), one.n)
+    assert {one.n for one in bins} == {60}
+
+
+def test_equal_certainties_are_never_parted() -> None:
+    labels = np.array([0] * 70 + [1] * 30)
+    stated = np.full((100, 2), [0.7, 0.3])
+    bins = reliability(labels, stated, resample(units(labels, stated)), equal_mass=True)
+    assert [one.n for one in bins] == [100]
+    assert expected_calibration_error(labels, stated, equal_mass=True) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_the_interval_of_the_error_covers_the_truth(temperature: float) -> None:
+    # Over-confident by a known temperature: the truth is the error on very many images.
+    truth = expected_calibration_error(*overconfident(200_000, 2, temperature, seed=99))
+    inside = 0
+    for seed in range(60):
+        labels, stated = overconfident(300, 2, temperature, seed=seed)
+        made = resample(units(labels, stated), resamples=300, seed=seed)
+        interval = measure(labels, stated, made)["ece"].interval
+        assert interval is not None
+        inside += interval.low <= truth <= interval.high
+    assert inside >= 53  # of 60; binomial with 0.95: p 0.02
+
+
+def test_groups_are_calibrated_each_by_itself() -> None:
+    labels, stated = overconfident(100, 2, 1.0, seed=1)
+    groups = ["good"] * 40 + ["bad"] * 40 + ["small"] * 20
+    labels[40:80] = stated[40:80].argmin(axis=1)  # always wrong
+    worst, other = by_group(labels, stated, groups, smallest=30)
+    assert (worst.name, worst.n, other.name) == ("bad", 40, "good")
+    assert worst.gap == pytest.approx(stated[40:80].max(axis=1).mean())
+    assert other.ece == expected_calibration_error(labels[:40], stated[:40])

@@ -38,10 +38,12 @@ def build(
     labels: Sequence[str] = FINE,
     synthetic: bool = False,
     groups: bool = False,
+    evidence: bool = False,
     skills: dict[str, float] = SKILLS,
     draw: Callable[[Sequence[Sample], Path], None] | None = None,
 ) -> Path:
-    """A finished run in `path`, its pictures in `path/images`."""
+    """A finished run in `path`, its pictures in `path/images`; with `evidence` it kept an audit,
+    validation predictions, novelty, and was put under stress."""
     path.mkdir(parents=True, exist_ok=True)
     samples = _samples(labels, counts, groups)
     write_samples(samples, path / "samples.csv")
@@ -53,7 +55,12 @@ def build(
         for network in networks:
             for seed in range(seeds):
                 skill = skills.get(network, 5.5) - (1.6 if protocol == "session" else 0)
-                rows.append(_train(path, samples, network, protocol, classes, seed, skill))
+                row = _train(path, samples, network, protocol, classes, seed, skill)
+                rows.append(row)
+                if evidence:
+                    _write_evidence(path, samples, network, protocol, classes, seed, skill)
+    if evidence:
+        _write_audit(path, samples)
     with (path / "results.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -124,30 +131,10 @@ def _train(
     skill: float,
 ) -> dict[str, object]:
     rng = np.random.default_rng([seed, *network.encode()])
-    tested = [one for one in samples if one.split == "test"]
-    fine = list(dict.fromkeys(one.label for one in samples))
-    names = fine if classes == "subtype" else [fine[0], "Malignant"]
-    label_of = {label: names[min(place, len(names) - 1)] for place, label in enumerate(fine)}
-    labels = np.array([names.index(label_of[one.label]) for one in tested])
-    hard = np.random.default_rng(7).exponential(1.3, size=(len(tested), 1))
-    right = np.eye(len(names))[labels]
-    scores = skill * right - hard * right + rng.normal(size=right.shape)
-    if network == "majority":
-        scores = np.tile(np.eye(len(names))[-1] * 1.7, (len(tested), 1))
-    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities = odds / odds.sum(axis=1, keepdims=True)
-    figures = evaluate(labels, probabilities, classes=names)
-    word = "" if classes == "binary" else f"{classes}-"
-    folder = path / f"{network}-{word}{protocol}-seed{seed}".replace("/", "_")
+    predictions = _predict(samples, "test", network, classes, skill, rng)
+    figures = evaluate(predictions.targets, predictions.probabilities, classes=predictions.classes)
+    folder = path / _folder(network, protocol, classes, seed)
     folder.mkdir()
-    predictions = Predictions(
-        paths=tuple(one.path for one in tested),
-        labels=tuple(names[index] for index in labels),
-        classes=tuple(names),
-        probabilities=probabilities,
-        splits=("test",) * len(tested),
-        groups=tuple(one.group for one in tested),
-    )
     write_predictions(predictions, folder / "predictions.csv")
     (folder / "metrics.json").write_text(json.dumps(figures.as_dict()), encoding="utf-8")
     trained = network not in ("colour-forest", "majority")
@@ -156,6 +143,79 @@ def _train(
         _write_history(folder, rng, skill)
         (folder / "classifier").mkdir()
     return _row(network, protocol, classes, seed, samples, figures, rng if trained else None)
+
+
+def _folder(network: str, protocol: str, classes: str, seed: int) -> str:
+    word = "" if classes == "binary" else f"{classes}-"
+    return f"{network}-{word}{protocol}-seed{seed}".replace("/", "_")
+
+
+def _predict(
+    samples: Sequence[Sample],
+    split: str,
+    network: str,
+    classes: str,
+    skill: float,
+    rng: np.random.Generator,
+) -> Predictions:
+    asked = [one for one in samples if one.split == split]
+    fine = list(dict.fromkeys(one.label for one in samples))
+    names = fine if classes == "subtype" else [fine[0], "Malignant"]
+    label_of = {label: names[min(place, len(names) - 1)] for place, label in enumerate(fine)}
+    labels = np.array([names.index(label_of[one.label]) for one in asked])
+    hard = np.random.default_rng(7).exponential(1.3, size=(len(asked), 1))
+    right = np.eye(len(names))[labels]
+    scores = skill * right - hard * right + rng.normal(size=right.shape)
+    if network == "majority":
+        scores = np.tile(np.eye(len(names))[-1] * 1.7, (len(asked), 1))
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return Predictions(
+        paths=tuple(one.path for one in asked),
+        labels=tuple(names[index] for index in labels),
+        classes=tuple(names),
+        probabilities=odds / odds.sum(axis=1, keepdims=True),
+        splits=(split,) * len(asked),
+        groups=tuple(one.group for one in asked),
+    )
+
+
+def _write_evidence(
+    path: Path,
+    samples: Sequence[Sample],
+    network: str,
+    protocol: str,
+    classes: str,
+    seed: int,
+    skill: float,
+) -> None:
+    folder = path / _folder(network, protocol, classes, seed)
+    rng = np.random.default_rng([seed, 1, *network.encode()])
+    said = _predict(samples, "validation", network, classes, skill, rng)
+    write_predictions(said, folder / "validation.csv")
+    if network in ("colour-forest", "majority"):
+        return
+    table = folder / "predictions.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    novelty = ["novelty", *(f"{0.5 + 0.07 * (row % 10):.3f}" for row in range(len(lines) - 1))]
+    text = "\n".join(f"{line},{one}" for line, one in zip(lines, novelty, strict=True))
+    table.write_text(text + "\n", encoding="utf-8")
+    columns = "change,amount,severity,n,accuracy,accuracy_low,accuracy_high,balanced_accuracy,novel"
+    grades = ("none,0,0,14,0.93,0.7,0.99,0.9,0.05", "blur,2,1,14,0.86,0.6,0.95,0.8,0.2")
+    worst = ("blur,4,2,14,0.5,0.25,0.75,0.5,0.9", "jpeg,10,1,14,0.8,0.5,0.95,0.7,0.1")
+    (folder / "robustness.csv").write_text("\n".join((columns, *grades, *worst)) + "\n")
+
+
+def _write_audit(path: Path, samples: Sequence[Sample]) -> None:
+    audit = path / "audit"
+    audit.mkdir()
+    rows = [f"{one.path},s{int(number % 7 == 0):03d}" for number, one in enumerate(samples)]
+    (audit / "sessions.csv").write_text("\n".join(("path,session", *rows)) + "\n")
+    finding = {"check": "equal files", "kind": "leak", "verdict": "problem", "figure": 3}
+    findings = [
+        finding | {"sentence": "3 files are copies of another one."},
+        {"check": "readable", "kind": "quality", "verdict": "clear", "sentence": "All read."},
+    ]
+    (audit / "findings.json").write_text(json.dumps({"findings": findings}))
 
 
 def _row(

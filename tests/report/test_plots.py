@@ -21,10 +21,10 @@ def lines(count: int, *, baseline: bool = False) -> list[Line]:
         knee = 0.02 + 0.004 * number
         roc = (np.array([0, knee, 1]), np.array([0, 1 - knee, 1]))
         precision = (np.array([0, 1 - knee, 1]), np.array([1, 1 - knee, 0.8]))
-        found.append(Line(f"net {number}", roc, precision, 0.98, 0.99))
+        found.append(Line(f"net {number}", roc, precision, "0.98 · 0.99"))
     if baseline:
         flat = np.array([0.0, 1.0])
-        found.append(Line("forest", (flat, flat), (flat, flat + 0.5), 0.5, 0.5, baseline=True))
+        found.append(Line("forest", (flat, flat), (flat, flat + 0.5), "0.5", baseline=True))
     return found
 
 
@@ -58,7 +58,7 @@ def test_guessing_has_no_corner_to_enlarge() -> None:
     assert not figure.axes[0].child_axes
     guess = (np.array([0.0, 1.0]), np.array([0.0, 1.0]))
     flat = (np.array([0.0, 1.0]), np.array([0.5, 0.5]))
-    figure = plots.curves([Line("n", guess, flat, 0.5, 0.5)], title="t")
+    figure = plots.curves([Line("n", guess, flat, "0.5")], title="t")
     assert not figure.axes[0].child_axes
 
 

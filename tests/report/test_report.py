@@ -94,7 +94,7 @@ def test_structure_for_those_who_do_not_see_the_page(page: Page) -> None:
     assert all(attributes.get("alt") for attributes in page.of("img"))
     assert len(page.of("caption")) == len(page.of("table")) > 4
     assert all("scope" in attributes for attributes in page.of("th"))
-    assert len(page.of("figcaption")) == len(page.of("figure")) == 5
+    assert len(page.of("figcaption")) == len(page.of("figure")) == 8
     names = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert max(Counter(names).values()) == 1
     targets = {
@@ -130,6 +130,7 @@ def test_figures_are_written_beside_the_page(plain: Path) -> None:
         *(f"binary-random-confusion-{name}.png" for name in ("alexnet", "resnet50", "majority")),
         "binary-random-confusion-colour-forest.png",
         *(f"binary-random-training-{name}.png" for name in ("alexnet", "resnet50")),
+        *("binary-random-reliability.png", "binary-random-risk-coverage.png", "flow.png"),
     }
     for path in (plain / "figures").iterdir():
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -1,13 +1,12 @@
 """What else is odd about a picture: blur, glare, an almost empty field, a look of its own."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoscope.progress import bar
+from leukoscope.audit.threads import each
 
 Pixels = NDArray[np.uint8]
 
@@ -31,11 +30,7 @@ class Measures:
 
 def measure(pixels: Pixels, *, quiet: bool = False) -> Measures:
     """The measures of N×H×W×3 pixels, row by row."""
-    with ThreadPoolExecutor() as pool, bar("looking at quality", len(pixels), quiet=quiet) as step:
-        rows = []
-        for row in pool.map(_measure, pixels):
-            rows.append(row)
-            step()
+    rows = each(_measure, pixels, "looking at quality", quiet=quiet)
     table = np.array(rows).reshape(len(pixels), 10)
     sharpness, glare, darkness, nuclei = table[:, :4].T
     return Measures(sharpness, glare, darkness, nuclei, colour=table[:, 4:])

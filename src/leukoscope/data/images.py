@@ -28,22 +28,22 @@ class UnreadableImage(DataError):
     """A file that is no picture, or one that cannot be shown in 8-bit RGB."""
 
 
-def decode(source: Path | bytes, size: int) -> NDArray[np.uint8]:
+def decode(source: Path | bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """The picture as size×size×3 uint8 RGB: its largest centred square, scaled.
 
     EXIF rotation is applied, transparency becomes white, 16-bit grey keeps its upper eight bits.
-    Raises `UnreadableImage` for anything but a whole JPEG, PNG, BMP, TIFF or WebP of at most 100
-    megapixels; a larger one is refused from its header, before a pixel is decoded.
+    Raises `UnreadableImage` for anything but a whole JPEG, PNG, BMP, TIFF or WebP of at most
+    `max_pixels`; a larger one is refused from its header, before a pixel is decoded.
     """
-    name = "the picture" if isinstance(source, bytes) else str(source)
+    name = "The file" if isinstance(source, bytes) else str(source)
     try:
         # Read at once: Pillow keeps files open lazily, and many threads would run out of them.
         content = source if isinstance(source, bytes) else source.read_bytes()
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > max_pixels:
                 raise UnreadableImage(
                     f"{name} has {image.width}×{image.height} pixels; "
-                    f"more than {MAX_PIXELS // 10**6} megapixels are not decoded."
+                    f"more than {max_pixels / 10**6:g} megapixels are not decoded."
                 )
             rgb = _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:

@@ -17,6 +17,7 @@ from leukoscope.learn import networks
 
 _NOVELTY = "novelty.safetensors"
 _PARTS = tuple(field.name for field in fields(Memory))
+DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
 
 
 @dataclass(frozen=True, slots=True)

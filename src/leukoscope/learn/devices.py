@@ -5,14 +5,44 @@ import logging
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
-def fabric_for(precision: str = "auto") -> Fabric:
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """What of a Fabric a classifier needs to answer: one device, and how precise.
+
+    Importing Lightning Fabric takes as long as importing torch; a service is up without it.
+    """
+
+    device: torch.device
+    bf16: bool
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context that a Fabric of the same precision gives."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+
+def inference_device(precision: str = "auto") -> Inference:
+    """The device that `fabric_for` would choose for one process."""
+    name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        keep_freed_memory()
+    return Inference(torch.device(name), uses_bf16(precision))
+
+
+def fabric_for(precision: str = "auto") -> "Fabric":
     """A launched Fabric: one device, or under torchrun one per process of this node."""
+    from lightning_fabric import Fabric
+
     cuda = torch.cuda.is_available()
     if not cuda:
         keep_freed_memory()
@@ -60,7 +90,7 @@ def has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def describe(fabric: Fabric, precision: str) -> str:
+def describe(fabric: "Fabric", precision: str) -> str:
     """The device in words, for the record."""
     if fabric.device.type == "cuda":
         name = torch.cuda.get_device_name(fabric.device)

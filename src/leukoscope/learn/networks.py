@@ -11,11 +11,11 @@ from urllib.error import URLError
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from leukoscope.errors import LeukoscopeError, UsageError, nearest
 from leukoscope.files import reason
+from leukoscope.learn.vision import torchvision
 from leukoscope.settings import TrainingSettings
 
 _INCEPTIONS = ("googlenet", "inception_v3")  # their ImageNet weights expect −1 to 1

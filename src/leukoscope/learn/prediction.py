@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from leukoscope.data.images import SUFFIXES, UnreadableImage, decode
@@ -15,8 +15,11 @@ from leukoscope.evaluate.novelty import novelty
 from leukoscope.files import make_folder, write_csv
 from leukoscope.learn import classifier as classifiers
 from leukoscope.learn.classifier import Classifier
-from leukoscope.learn.devices import fabric_for
+from leukoscope.learn.devices import Inference, fabric_for
 from leukoscope.progress import bar
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _BATCH = 64
 
@@ -35,7 +38,7 @@ def answer(
     classifier: Classifier,
     pixels: NDArray[np.uint8],
     *,
-    fabric: Fabric | None = None,
+    fabric: "Fabric | Inference | None" = None,
     quiet: bool = False,
 ) -> Answers:
     """All that the classifier says of N×S×S×3 pixels of its size S, from one forward pass."""
@@ -60,7 +63,7 @@ def predict(
     classifier: Classifier,
     pixels: NDArray[np.uint8],
     *,
-    fabric: Fabric | None = None,
+    fabric: "Fabric | Inference | None" = None,
     quiet: bool = False,
 ) -> NDArray[np.float64]:
     """N×K probabilities of N×S×S×3 pixels of the classifier's size S."""
@@ -73,7 +76,7 @@ def outputs(
     pixels: NDArray[np.uint8],
     *,
     layers: Iterable[str] = (),
-    fabric: Fabric | None = None,
+    fabric: "Fabric | Inference | None" = None,
     quiet: bool = False,
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
     """N×K logits of N×S×S×3 pixels, and what these layers of the network see: N×D features each.

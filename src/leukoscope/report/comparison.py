@@ -5,8 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leukoscope.evaluate.intervals import Interval, Measured
 from leukoscope.report import wording
-from leukoscope.report.run import Confusion, Result
+from leukoscope.report.run import TABLED, Confusion, Result
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _SPLITS = {
@@ -86,6 +87,22 @@ class Entrant:
         return tuple(
             tuple(map(sum, zip(*rows, strict=True))) for rows in zip(*matrices, strict=True)
         )
+
+
+def figures(entrant: Entrant) -> dict[str, Measured]:
+    """The row of the table: means over the seeds, with the lowest and highest of their bounds."""
+    seeds = [result.figures() for result in entrant.results]
+    found = {}
+    for name in TABLED:
+        intervals = [one[name].interval for one in seeds]
+        known = [one for one in intervals if one is not None]
+        whole = (
+            Interval(min(one.low for one in known), max(one.high for one in known), known[0].method)
+            if len(known) == len(intervals)
+            else None
+        )
+        found[name] = Measured(entrant.mean(name), whole)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

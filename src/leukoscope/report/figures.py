@@ -3,38 +3,62 @@
 import base64
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from leukoscope.evaluate import curves
+from leukoscope.evaluate.intervals import Interval, Measured
+from leukoscope.files import replacing
 from leukoscope.report import plots, style
 from leukoscope.report.comparison import Comparison, Entrant
 from leukoscope.report.mistakes import Mistake
-from leukoscope.report.wording import share
+from leukoscope.report.wording import bounded
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A figure in both its forms: for the page, and as a file of its own."""
+    """A figure in both its forms: for the page, and to be a file of its own."""
 
     stem: str
     alt: str
     width: int
     height: int
     uri: str
-    png: bytes
+    figure: Figure
 
 
-def roc_and_precision_recall(comparison: Comparison, mark: str) -> Drawing | None:
+def write(drawing: Drawing, folder: Path, *, vector: bool = False) -> list[Path]:
+    """The drawing's PNG file in the folder; with `vector`, an SVG and a PDF file, too."""
+    kinds = {"png": style.png} | ({"svg": style.svg, "pdf": style.pdf} if vector else {})
+    written = []
+    for kind, content in kinds.items():
+        path = folder / f"{drawing.stem}.{kind}"
+        with replacing(path) as beside:
+            beside.write_bytes(content(drawing.figure))
+        written.append(path)
+    return written
+
+
+def roc_and_precision_recall(
+    comparison: Comparison, rows: dict[str, dict[str, Measured]], mark: str
+) -> Drawing | None:
     """The curves of all networks and the colour baseline, None when no predictions were kept."""
-    lines = [line for one in comparison.entrants if (line := _line(one)) is not None]
+    lines = [
+        line for one in comparison.entrants if (line := _line(one, rows[one.network])) is not None
+    ]
     if not lines:
         return None
     figure = plots.curves(lines, title=f"ROC and precision–recall: {comparison.title}", mark=mark)
-    areas = "; ".join(f"{line.name} {line.auroc:.4f}" for line in lines)
-    return _drawing(figure, comparison, "curves", f"Curves. Area under the ROC curve: {areas}.")
+    areas = "; ".join(f"{line.name} {line.areas}" for line in lines)
+    return _drawing(
+        figure,
+        comparison,
+        "curves",
+        f"Curves. Area under the ROC curve, and average precision: {areas}.",
+    )
 
 
 def overview(comparison: Comparison, mark: str) -> Drawing | None:
@@ -53,7 +77,10 @@ def overview(comparison: Comparison, mark: str) -> Drawing | None:
     references = [(one.name, one.accuracy) for one in comparison.baselines]
     title = f"Accuracy and loss: {comparison.title}"
     figure = plots.overview(dots, references, title=title, mark=mark)
-    shares = "; ".join(f"{one.name} {share(one.accuracy)}" for one in comparison.entrants)
+    shares = "; ".join(
+        f"{one.name} {bounded(Measured(one.accuracy, Interval(*one.bounds, '')))}"
+        for one in comparison.entrants
+    )
     return _drawing(figure, comparison, "overview", f"Dot plot. Accuracy: {shares}.")
 
 
@@ -113,11 +140,10 @@ def errors(
     return _drawing(figure, comparison, "errors", "The test images with the largest errors.")
 
 
-def _line(entrant: Entrant) -> plots.Line | None:
+def _line(entrant: Entrant, row: dict[str, Measured]) -> plots.Line | None:
     """The mean curves over the seeds, None when a seed has none or lacks a class."""
     rocs, staircases = [], []
-    auroc, average_precision = entrant.mean("auroc"), entrant.mean("average_precision")
-    if auroc is None or average_precision is None or entrant.network == "majority":
+    if row["auroc"].value is None or entrant.network == "majority":
         return None
     for result in entrant.results:
         predictions = result.predictions()
@@ -130,8 +156,7 @@ def _line(entrant: Entrant) -> plots.Line | None:
         name=entrant.name,
         roc=curves.mean_roc(rocs),
         precision_recall=curves.mean_precision_recall(staircases),
-        auroc=auroc,
-        average_precision=average_precision,
+        areas=f"{bounded(row['auroc'])} · {bounded(row['average_precision'])}",
         baseline=entrant.is_baseline,
     )
 
@@ -153,5 +178,5 @@ def draw(figure: Figure, stem: str, alt: str, *, photographs: bool = False) -> D
         width=round(96 * width),
         height=round(96 * height),
         uri=f"data:image/svg+xml;base64,{svg}",
-        png=style.png(figure),
+        figure=figure,
     )

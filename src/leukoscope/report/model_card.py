@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,13 @@ from leukoscope.report import wording
 from leukoscope.report.comparison import protocol_sentence
 from leukoscope.report.run import CARD, IDENTITY, SETTINGS, Result, read_results
 
+_CONFIG: dict[str, Any] = {"temperature": 1.0, "coverage": None, "accepted": None}
+_OF_TWO = (
+    ("sensitivity", "Sensitivity"),
+    ("specificity", "Specificity"),
+    ("ppv", "Positive predictive value"),
+    ("npv", "Negative predictive value"),
+)
 _FIGURES = (
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
@@ -24,7 +32,11 @@ _FIGURES = (
     ("f1_macro", "F1, macro"),
     ("auroc", "Area under the ROC curve"),
     ("average_precision", "Average precision"),
+    ("mcc", "Matthews correlation"),
     ("loss", "Log loss"),
+    ("brier", "Brier score"),
+    ("ece", "Expected calibration error"),
+    ("aurc", "Area under the risk–coverage curve"),
 )
 
 
@@ -41,7 +53,8 @@ def write(folder: Path, *, run: Path | None = None) -> Path:
     training = folder.parent
     run = training.parent if run is None else run
     recipe = read_json(training / "settings.json")
-    metrics = read_json(training / "metrics.json")
+    metrics = {"groups": None, "binary": None} | read_json(training / "metrics.json")
+    config = _CONFIG | _read(folder / "config.json")
     card = CARD | _read(run / "card.json")
     environment = Environment(
         loader=PackageLoader("leukoscope.report"),
@@ -58,7 +71,11 @@ def write(folder: Path, *, run: Path | None = None) -> Path:
         reasons=recipe.get("reasons") or {},
         identity=dict.fromkeys(IDENTITY, "not recorded") | recipe,
         metrics=metrics,
-        figures=_figures(metrics),
+        figures=_figures(metrics, _FIGURES),
+        pair=metrics["binary"],
+        of_two=_figures(metrics["binary"] or {}, _OF_TWO),
+        config=config,
+        licence=_licence(card),
         baselines=_baselines(run, recipe),
         card=card,
         counts=", ".join(f"{label} {count}" for label, count in card["counts"].items()),
@@ -75,10 +92,21 @@ def _read(path: Path) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def _figures(metrics: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+def _licence(card: dict[str, Any]) -> dict[str, str]:
+    """The licence keys of the front matter: weights stand under the terms of their images."""
+    if card["synthetic"]:
+        return {"license": "apache-2.0"}
+    named = {"license": "other", "license_name": "terms-of-the-training-images"}
+    url = str(card["url"])
+    return named | ({"license_link": url} if url.startswith(("https://", "http://")) else {})
+
+
+def _figures(
+    metrics: dict[str, Any], wanted: Sequence[tuple[str, str]]
+) -> list[tuple[str, str, dict[str, Any]]]:
     """Key, name and figure (value, and interval where there is one) of what was measured."""
     found = []
-    for key, name in _FIGURES:
+    for key, name in wanted:
         figure = metrics.get(key)
         if isinstance(figure, dict) and figure.get("value") is not None:
             found.append((key, name, figure))

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from leukoscope.evaluate.intervals import clopper_pearson
 from leukoscope.report.run import Confusion, History
 from leukoscope.report.style import (
-    ALERT,
     BLUE,
     COLOURS,
     DASHES,
@@ -31,6 +30,7 @@ from leukoscope.report.style import (
     logarithmic,
     new_figure,
     plain,
+    reference,
 )
 from leukoscope.report.wording import hundredths
 
@@ -44,8 +44,7 @@ class Line:
     name: str
     roc: tuple[NDArray[np.float64], NDArray[np.float64]]
     precision_recall: tuple[NDArray[np.float64], NDArray[np.float64]]
-    auroc: float
-    average_precision: float
+    areas: str  # AUROC and average precision in words
     baseline: bool = False
 
 
@@ -61,7 +60,7 @@ class Dot:
 
 def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
     """ROC on the left, precision against recall on the right, each with its corner enlarged."""
-    figure = new_figure((10.4, 5.0 + 0.2 * math.ceil(len(lines) / 3)), title, mark)
+    figure = new_figure((10.4, 5.0 + 0.2 * math.ceil(len(lines) / 2)), title, mark)
     left, right = figure.subplots(1, 2)
     networks = [line for line in lines if not line.baseline]
     rocs = [(line.roc[0], line.roc[1]) for line in networks]
@@ -80,13 +79,13 @@ def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
     label(right, "Precision and recall", "Recall (sensitivity)", "Precision")
     legend = figure.legend(
         left.get_lines()[1:],
-        [f"{plain(line.name)}: {line.auroc:.4f} · {line.average_precision:.4f}" for line in lines],
+        [f"{plain(line.name)}: {line.areas}" for line in lines],
         loc="outside lower center",
-        ncols=3,
+        ncols=2,
         fontsize=SMALL,
         frameon=False,
         handlelength=4,
-        title="area under the ROC curve · average precision",
+        title="area under the ROC curve · average precision, with 95 % intervals",
         title_fontsize=SMALL,
     )
     legend.get_title().set_color(GREY)
@@ -103,20 +102,9 @@ def overview(
     lowest = min([low for dot in ordered for low, _ in dot.intervals], default=0.0)
     for place, dot in enumerate(ordered):
         _draw_dot(left, right, place, dot)
-    for (name, value), dash in zip(references, (DASHES[1], DASHES[2]), strict=False):
+    for (name, value), dash in zip(references, (1, 2), strict=False):
         if value > lowest - 0.75 * (1 - lowest):  # further away it would crush the networks
-            left.axvline(value, color=ALERT, linewidth=1.3, linestyle=dash, zorder=1)
-            left.annotate(
-                f"{plain(name)} {value:.3f}",
-                (value, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                color=ALERT,
-                fontsize=SMALL,
-                ha="center",
-                va="bottom",
-            )
+            reference(left, f"{name} {value:.3f}", value, dash=dash)
     left.set_yticks(range(len(ordered)), [plain(dot.name) for dot in ordered])
     left.set_ylim(-0.6, len(ordered) - 0.4)
     left.set_xlim(right=1 + 0.02 * (1 - left.get_xlim()[0]))

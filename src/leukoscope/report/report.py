@@ -2,8 +2,6 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,113 +11,87 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukoscope import __version__
 from leukoscope.data.samples import SPLITS
 from leukoscope.errors import UsageError
-from leukoscope.files import make_folder, replacing, write_text
+from leukoscope.files import make_folder, write_text
+from leukoscope.report import (
+    checklist,
+    crossing,
+    evidence_plots,
+    export,
+    figures,
+    flow,
+    glossary,
+    summary,
+    tables,
+    wording,
+)
 from leukoscope.report import comparison as compared
-from leukoscope.report import figures, mistakes, wording
-from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report import section as sections_of
+from leukoscope.report.evidence import read_sessions
 from leukoscope.report.figures import Drawing
-from leukoscope.report.run import IDENTITY, Run, read
+from leukoscope.report.run import Run, read
+from leukoscope.report.section import Section
 
 DRAWN = "drawn smears, not patients"
 
 
-@dataclass(frozen=True, slots=True)
-class Recipes:
-    """Settings that all networks share as (key, value, reason), and those that differ."""
-
-    common: list[tuple[str, str, str]]
-    keys: list[str]
-    rows: list[tuple[Entrant, list[str], dict[str, str]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One comparison with all that the page shows of it."""
-
-    comparison: Comparison
-    curves: Drawing | None
-    overview: Drawing | None
-    confusions: list[Drawing]
-    trainings: list[Drawing]
-    errors: Drawing | None
-    mistakes: list[mistakes.Mistake]
-    thumbnails: dict[str, str]
-    recipes: Recipes
-
-    @property
-    def drawings(self) -> Iterator[Drawing]:
-        """All figures of the section."""
-        single = (self.curves, self.overview, self.errors)
-        yield from (one for one in single if one is not None)
-        yield from self.confusions
-        yield from self.trainings
-
-
-def write(run: Path, *, images: bool = True) -> Path:
-    """`<run>/report.html`, one file without references to others, and `<run>/figures/*.png`.
+def write(
+    run: Path, *, images: bool = True, prevalence: float | None = None, vector: bool = False
+) -> Path:
+    """`<run>/report.html`, one file without references to others; `<run>/figures/*.png`, with
+    `vector` also as SVG and PDF; and `<run>/tables/` as CSV, Markdown and LaTeX.
 
     `images` says whether the data set's terms allow its pictures to be passed on; without it the
-    page lists their paths only. Raises `LeukoscopeError` for a folder that holds no finished run.
+    page lists their paths only. PPV and NPV are given at `prevalence`, by default at the test
+    images' own share of positive ones. Raises `LeukoscopeError` for a folder that holds no finished
+    run.
     """
     if not run.is_dir():
         raise UsageError(f"{run} is not a folder with a run.")
+    if prevalence is not None and not 0 < prevalence < 1:
+        raise UsageError(f"The prevalence must lie between 0 and 1, not {prevalence}.")
     found = read(run)
     mark = DRAWN if found.card.get("synthetic") else ""
-    sections = [_section(one, found, images, mark) for one in compared.compare(found.results)]
-    page = _render(found, sections, images)
-    _write_figures(make_folder(run / "figures"), sections)
+    found.settings["leaks"] = crossing.leaks(found)
+    findings = summary.findings(run / "audit")
+    sections = [
+        sections_of.make(
+            one,
+            found,
+            images=images,
+            prevalence=prevalence,
+            sessions=read_sessions(run / "audit"),
+            findings=findings,
+            mark=mark,
+        )
+        for one in compared.compare(found.results)
+    ]
+    way = figures.draw(
+        evidence_plots.flow(
+            flow.steps(found, findings), flow.sides(found), title="Flow of images", mark=mark
+        ),
+        "flow",
+        flow.sentence(found),
+    )
+    page = _render(found, sections, images, findings, way)
+    written = [
+        path
+        for drawing in (way, *(one for section in sections for one in section.drawings))
+        for path in figures.write(drawing, make_folder(run / "figures"), vector=vector)
+    ]
+    export.remove_others(run / "figures", written, ("png", "svg", "pdf"))
+    listed = [table for section in sections for table in section.tables]
+    export.write_tables(listed, make_folder(run / "tables"), mark=mark)
     write_text(run / "report.html", page)
     return run / "report.html"
 
 
-def _section(comparison: Comparison, run: Run, images: bool, mark: str) -> Section:
-    worst = mistakes.largest(comparison)
-    known = {sample.path for sample in run.samples}
-    opened = mistakes.pictures(worst, run.root, known=known) if images else {}
-    return Section(
-        comparison=comparison,
-        curves=figures.roc_and_precision_recall(comparison, mark),
-        overview=figures.overview(comparison, mark),
-        confusions=figures.confusions(comparison, mark),
-        trainings=figures.trainings(comparison, mark),
-        errors=figures.errors(comparison, worst, opened, mark),
-        mistakes=worst,
-        thumbnails={path: mistakes.thumbnail(pixels) for path, pixels in opened.items()},
-        recipes=_recipes(comparison),
-    )
-
-
-def _recipes(comparison: Comparison) -> Recipes:
-    """The settings of each network's first seed, with the reasons given for them."""
-    recipes = [(one, one.results[0].recipe()) for one in comparison.networks]
-    recipes = [(one, recipe) for one, recipe in recipes if recipe]
-    keys = dict.fromkeys(key for _, recipe in recipes for key in recipe if key not in IDENTITY)
-    reasons = {one.network: _reasons(recipe) for one, recipe in recipes}
-    common, differing = [], []
-    for key in keys:
-        values = {wording.setting(recipe.get(key)) for _, recipe in recipes}
-        given = {reasons[one.network].get(key, "") for one, _ in recipes}
-        if len(values) == 1 and len(given) == 1:
-            common.append((key, values.pop(), given.pop()))
-        else:
-            differing.append(key)
-    rows = [
-        (
-            one,
-            [wording.setting(recipe.get(key)) for key in differing],
-            {key: why for key in differing if (why := reasons[one.network].get(key))},
-        )
-        for one, recipe in recipes
-    ]
-    return Recipes(common=common, keys=differing, rows=rows)
-
-
-def _reasons(recipe: dict[str, Any]) -> dict[str, str]:
-    reasons = recipe.get("reasons")
-    return {key: str(why) for key, why in reasons.items()} if isinstance(reasons, dict) else {}
-
-
-def _render(run: Run, sections: list[Section], images: bool) -> str:
+def _render(
+    run: Run,
+    sections: list[Section],
+    images: bool,
+    findings: list[dict[str, Any]],
+    way: Drawing,
+) -> str:
     environment = Environment(
         loader=PackageLoader("leukoscope.report"),
         autoescape=True,
@@ -127,14 +99,27 @@ def _render(run: Run, sections: list[Section], images: bool) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    listed = checklist.items(
+        run,
+        [section.comparison for section in sections],
+        [one for section in sections for one in section.found],
+        audited=bool(findings),
+    )
     numbers = {kind: partial(next, itertools.count(1)) for kind in ("table", "figure")}
     return environment.get_template("report.html").render(
         run=run,
         card=run.card,
         settings=run.settings,
         sections=sections,
-        tables=compared.side_by_side([section.comparison for section in sections]),
+        protocols=compared.side_by_side([section.comparison for section in sections]),
         images=images,
+        findings=findings,
+        flow=way,
+        items=listed,
+        checklist=checklist,
+        terms=glossary.TERMS,
+        glossary=glossary.BY_KEY,
+        t=tables,
         drawn=DRAWN,
         counts=_counts(run),
         splits=SPLITS,
@@ -159,17 +144,3 @@ def _counts(run: Run) -> dict[str, Any]:
         "groups": [sum(split == name for _, split in groups) for name in SPLITS] if groups else [],
         "expected": run.card.get("expected_counts") or {},
     }
-
-
-def _write_figures(folder: Path, sections: list[Section]) -> None:
-    """The PNG files; those of an earlier report that this one does not have are removed."""
-    written = set()
-    for section in sections:
-        for drawing in section.drawings:
-            path = folder / f"{drawing.stem}.png"
-            with replacing(path) as beside:
-                beside.write_bytes(drawing.png)
-            written.add(path)
-        for old in folder.glob(f"{section.comparison.key}-*.png"):
-            if old not in written:
-                old.unlink()

@@ -11,16 +11,21 @@ from typing import Any
 from leukoscope.data.predictions import Predictions, read_predictions
 from leukoscope.data.samples import Sample, read_samples
 from leukoscope.errors import DataError, LeukoscopeError
-from leukoscope.evaluate.intervals import Interval, clopper_pearson
+from leukoscope.evaluate.intervals import Interval, Measured, clopper_pearson
+from leukoscope.evaluate.metrics import evaluate
 from leukoscope.files import read_csv, read_json
 
 BASELINES = ("colour-forest", "majority")
 IDENTITY = ("network", "protocol", "classes", "seed", "reasons")  # not part of a recipe
 
+TABLED = (
+    *("loss", "accuracy", "precision", "recall", "f1"),
+    *("balanced_accuracy", "auroc", "average_precision"),
+)
 _REQUIRED = (
     *("network", "protocol", "classes", "seed", "n_train", "n_validation", "n_test"),
-    *("loss", "accuracy", "precision", "recall", "f1", "balanced_accuracy"),
-    *("auroc", "average_precision", "confusion", "train_seconds", "train_images_per_second"),
+    *TABLED,
+    *("confusion", "train_seconds", "train_images_per_second"),
 )
 
 # What a run may leave unsaid.
@@ -73,11 +78,36 @@ class Result:
     @property
     def interval(self) -> Interval:
         """The 95 % interval of the accuracy: as measured, over groups; else the exact one."""
-        measured = _interval(self.folder)
-        if measured is not None:
-            return measured
+        measured = self._written().get("accuracy")
+        if measured is not None and measured.interval is not None:
+            return measured.interval
         right = sum(row[index] for index, row in enumerate(self.confusion))
         return clopper_pearson(right, sum(map(sum, self.confusion)))
+
+    def figures(self) -> dict[str, Measured]:
+        """The figures of the row, each with the interval that `metrics.json` has for it.
+
+        Where that file is older than intervals of all figures, they are calculated from the
+        predictions, and without these there is none but that of the accuracy.
+        """
+        known = self._written()
+        if any(known.get(name, Measured(None)).interval is None for name in TABLED):
+            predictions = self.predictions()
+            if predictions is not None:
+                known = _measure(predictions, grouped=self.protocol != "random") | {
+                    name: one for name, one in known.items() if one.interval is not None
+                }
+        found = {
+            name: Measured(getattr(self, name), known.get(name, Measured(None)).interval)
+            for name in TABLED
+        }
+        return found | {"accuracy": Measured(self.accuracy, self.interval)}
+
+    def _written(self) -> dict[str, Measured]:
+        if self.folder is None or not (self.folder / "metrics.json").exists():
+            return {}
+        content = read_json(self.folder / "metrics.json")
+        return {name: _measured(content.get(name)) for name in TABLED}
 
     def predictions(self) -> Predictions | None:
         """The test rows and their probabilities, or None when they were not kept."""
@@ -89,22 +119,34 @@ class Result:
         """The course of the training, or of each fold's; empty for a baseline."""
         if self.folder is None:
             return []
-        files = [self.folder / "history.csv", *sorted(self.folder.glob("fold*/history.csv"))]
-        return [read_history(file) for file in files if file.exists()]
+        return [read_history(file) for file in history_files(self.folder)]
 
     def recipe(self) -> dict[str, Any]:
         """The effective settings of this network, with `reasons`; empty when unknown."""
         return read_json(self.folder / "settings.json") if self.folder is not None else {}
 
 
-def _interval(folder: Path | None) -> Interval | None:
-    """What `metrics.json` says of the accuracy, if anything."""
-    if folder is None or not (folder / "metrics.json").exists():
-        return None
-    accuracy = read_json(folder / "metrics.json").get("accuracy")
-    if not isinstance(accuracy, dict) or not {"low", "high", "method"} <= accuracy.keys():
-        return None
-    return Interval(float(accuracy["low"]), float(accuracy["high"]), str(accuracy["method"]))
+def history_files(folder: Path) -> list[Path]:
+    """The `history.csv` of a trial, or of each of its folds; none of a baseline."""
+    return [*folder.glob("history.csv"), *sorted(folder.glob("fold*/history.csv"))]
+
+
+def _measured(written: object) -> Measured:
+    """A figure of `metrics.json`, with its interval if it has one."""
+    if not isinstance(written, dict) or not {"low", "high", "method"} <= written.keys():
+        return Measured(None)
+    interval = Interval(float(written["low"]), float(written["high"]), str(written["method"]))
+    return Measured(written.get("value"), interval)
+
+
+def _measure(predictions: Predictions, *, grouped: bool) -> dict[str, Measured]:
+    metrics = evaluate(
+        predictions.targets,
+        predictions.probabilities,
+        classes=predictions.classes,
+        groups=predictions.groups if grouped and all(predictions.groups) else None,
+    )
+    return {name: Measured(getattr(metrics, name), metrics.intervals.get(name)) for name in TABLED}
 
 
 @dataclass(frozen=True, slots=True)

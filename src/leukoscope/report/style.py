@@ -48,6 +48,22 @@ def label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.spines[["left", "bottom"]].set_color(GREY)
 
 
+def reference(axes: Axes, name: str, value: float, *, dash: int = 1) -> None:
+    """An upright line at a value of the x axis, under its name, in one of `DASHES`."""
+    axes.axvline(value, color=ALERT, linewidth=1.3, linestyle=DASHES[dash], zorder=1)
+    axes.annotate(
+        plain(name),
+        (value, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        color=ALERT,
+        fontsize=SMALL,
+        ha="center",
+        va="bottom",
+    )
+
+
 def logarithmic(axes: Axes, which: str) -> None:
     """A logarithmic axis whose ticks are plain numbers at 1, 2 and 5."""
     axes.set(**{f"{which}scale": "log"})
@@ -80,13 +96,18 @@ def png(figure: Figure, *, dpi: int = 160) -> bytes:
     return _saved(figure, "png", dpi=dpi)
 
 
+def pdf(figure: Figure) -> bytes:
+    """The figure for a manuscript: lines stay lines, fonts are embedded."""
+    return _saved(figure, "pdf")
+
+
 def _saved(figure: Figure, kind: str, *, dpi: int = 72) -> bytes:
     from matplotlib import rc_context
 
     content = io.BytesIO()
     # A fixed salt: the same figure is the same file. No date for the same reason.
-    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "leukoscope"}
-    metadata = {"Date": None} if kind == "svg" else {}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "leukoscope", "pdf.fonttype": 42}
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
     with rc_context(settings), warnings.catch_warnings():
         # Names in any script: the browser has the letters where the drawing font has none.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)

@@ -5,6 +5,8 @@ import math
 from datetime import datetime
 from typing import Any
 
+from leukoscope.evaluate.intervals import Interval, Measured
+
 _SPACE = "\N{NO-BREAK SPACE}"
 _NAMES = {
     "alexnet": "AlexNet",
@@ -33,6 +35,21 @@ def share(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}f}"
 
 
+def outward(interval: Interval, digits: int = 3) -> tuple[str, str]:
+    """The bounds of a share, the lower one rounded down and the upper one up."""
+    unit = 10**digits
+    low, high = math.floor(interval.low * unit) / unit, math.ceil(interval.high * unit) / unit
+    return f"{low:.{digits}f}", f"{high:.{digits}f}"
+
+
+def bounded(measured: Measured) -> str:
+    """A share with its interval in brackets."""
+    if measured.interval is None:
+        return share(measured.value) + (" (no interval)" if measured.value == 1 else "")
+    low, high = outward(measured.interval)
+    return f"{share(measured.value)} [{low}, {high}]"
+
+
 def hundredths(value: float) -> str:
     """A share in per cent, without the sign: 97.9; what is not quite 100 is never written so."""
     if value in (0, 1):
@@ -55,6 +72,17 @@ def points(difference: float) -> str:
     return (
         f"{size:.1f}{_SPACE}{unit}" if size >= 0.05 else f"less than 0.1{_SPACE}percentage points"
     )
+
+
+def p_value(value: float) -> str:
+    """A probability under chance, never written as 0."""
+    return f"<{_SPACE}0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def p(value: float) -> str:
+    """p = 0.012, p < 0.001."""
+    written = p_value(value)
+    return f"p{_SPACE}{written}" if written.startswith("<") else f"p{_SPACE}={_SPACE}{written}"
 
 
 def loss(value: float) -> str:

@@ -1,0 +1,254 @@
+"""How far can an answer be trusted? Tables of calibration, abstention, stress and novelty."""
+
+from collections.abc import Sequence
+
+from leukoscope.evaluate.abstention import SMALLEST_GROUP, Coverage
+from leukoscope.evaluate.intervals import Measured, clopper_pearson
+from leukoscope.report import robustness
+from leukoscope.report.comparison import Comparison
+from leukoscope.report.evidence import Evidence
+from leukoscope.report.recognition import NETWORK
+from leukoscope.report.tables import Cell, Column, Table, without_empty
+
+_SHOWN_GROUPS = 12
+
+
+def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
+    """Errors of calibration, before the temperature where it is known and as the classifier now
+    answers."""
+    rows: list[tuple[Cell, ...]] = []
+    for one in found:
+        known = None if one.validated is None else one.validated.calibration
+        warmed = known is not None and bool(known.temperatures)
+        metrics = one.metrics
+        largest = one.calibration_of_groups[0] if one.calibration_of_groups else None
+        rows.append(
+            (
+                one.name,
+                " ".join(f"{t:.3g}" for t in known.temperatures) if warmed and known else None,
+                known.ece_before if warmed and known else None,
+                Measured(metrics.ece, metrics.intervals.get("ece")),
+                Measured(metrics.ece_equal_mass, metrics.intervals.get("ece_equal_mass")),
+                known.loss_before if warmed and known else None,
+                metrics.loss,
+                None if largest is None else f"{largest.ece:.4f} ({largest.name}, n {largest.n})",
+            )
+        )
+    table = Table(
+        f"{comparison.key}-calibration",
+        "Certainty against accuracy on the test images"
+        + (
+            ", before and after the temperature that the validation images chose; a dash where "
+            "there was none."
+            if any(row[1] is not None for row in rows)
+            else "."
+        ),
+        (
+            NETWORK,
+            Column("Temperature", term="temperature"),
+            Column("ECE before", "share", "ece"),
+            Column("ECE", "share", "ece"),
+            Column("ECE, equal mass", "share", "ece"),
+            Column("Log loss before", "loss", "loss"),
+            Column("Log loss", "loss", "loss"),
+            Column("Largest ECE of a group", term="ece"),
+        ),
+        tuple(rows),
+    )
+    return without_empty(table)
+
+
+def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
+    """What leaving the least certain images to a person saves."""
+    rows = []
+    for one in found:
+        sets = None if one.validated is None else one.validated.sets
+        rows.append(
+            (
+                one.name,
+                Measured(one.metrics.aurc, one.metrics.intervals.get("aurc")),
+                None if sets is None else _single(sets.coverages[0]),
+                None if sets is None else sets.risk_of_answers,
+            )
+        )
+    table = Table(
+        f"{comparison.key}-risk",
+        "Errors when the least certain images are left to a person"
+        + (
+            ". The last two columns are those of prediction sets; their exact intervals take "
+            "images as independent."
+            if any(one.validated is not None for one in found)
+            else "."
+        ),
+        (
+            NETWORK,
+            Column("AURC", "share", "aurc"),
+            Column("Answered", "share", "answered"),
+            Column("Errors among the answered", "share", "answered"),
+        ),
+        tuple(rows),
+    )
+    return without_empty(table)
+
+
+def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """The prediction sets of each network, over all images and by class; None without any."""
+    rows: list[tuple[Cell, ...]] = []
+    demanded = 0.0
+    for one in found:
+        if one.validated is None:
+            continue
+        sets = one.validated.sets
+        demanded = sets.demanded
+        for each in sets.coverages:
+            expected = sets.expected.get(each.name)
+            rows.append(
+                (
+                    one.name,
+                    each.name,
+                    each.n,
+                    Measured(each.coverage, each.interval),
+                    "–" if expected is None else f"{expected[0]:.3f} to {expected[1]:.3f}",
+                    each.size,
+                    _single(each),
+                    each.empty,
+                )
+            )
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-coverage",
+        f"Prediction sets with a demanded coverage of {demanded:.0%} in each class.",
+        (
+            NETWORK,
+            Column("Class"),
+            Column("n", "count"),
+            Column("Coverage", "share", "coverage"),
+            Column("Range expected", term="expected-coverage"),
+            Column("Classes in a set", "mean", "prediction-set"),
+            Column("One class", "share", "answered"),
+            Column("No class", "share", "prediction-set"),
+        ),
+        tuple(rows),
+    )
+
+
+def coverage_of_groups(comparison: Comparison, one: Evidence) -> Table | None:
+    """The groups that one network's sets cover least; None without groups or sets."""
+    if one.groups is None or one.validated is None or not one.validated.sets.by_group:
+        return None
+    unit = one.groups.unit
+    every = one.validated.sets.by_group
+    rows = [
+        (each.name, each.n, Measured(each.coverage, each.interval), _single(each))
+        for each in every[:_SHOWN_GROUPS]
+    ]
+    which = f"The {len(rows)} least covered" if len(rows) < len(every) else "All"
+    return Table(
+        f"{comparison.key}-coverage-groups",
+        f"{which} {unit}s of at least {SMALLEST_GROUP} test images, of {len(every)}, with the "
+        f"prediction sets of {one.name}.",
+        (
+            Column(unit.capitalize()),
+            Column("n", "count"),
+            Column("Coverage", "share", "coverage"),
+            Column("One class", "share", "answered"),
+        ),
+        tuple(rows),
+    )
+
+
+def stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """Every grade of every change; None where no network was stressed."""
+    rows = [
+        (
+            one.name,
+            each.change,
+            each.amount,
+            each.n,
+            Measured(each.accuracy, each.interval),
+            each.balanced_accuracy,
+            each.novel,
+        )
+        for one in found
+        for each in one.robustness
+    ]
+    return _stressed(comparison, "robustness", "Every grade of every change.", rows)
+
+
+def worst_stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """The change that costs each network most, beside the images as they are."""
+    rows: list[tuple[Cell, ...]] = []
+    for one in found:
+        worst, before = robustness.worst(one.robustness), robustness.unchanged(one.robustness)
+        for each in (before, worst):
+            if each is not None:
+                rows.append(
+                    (
+                        one.name,
+                        "unchanged" if each is before else each.change,
+                        None if each is before else each.amount,
+                        each.n,
+                        Measured(each.accuracy, each.interval),
+                        each.balanced_accuracy,
+                        each.novel,
+                    )
+                )
+    return _stressed(
+        comparison, "robustness-worst", "The change that costs each network most.", rows
+    )
+
+
+def novelty(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """The share of test images that are called novel, by class; None where novelty is unknown."""
+    rows = [
+        (one.name, name, n, Measured(novel / n, clopper_pearson(novel, n)))
+        for one in found
+        if one.novelty is not None
+        for name, (novel, n) in (
+            ("all", (one.novelty.novel, one.novelty.n)),
+            *one.novelty.by_class.items(),
+        )
+        if n
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-novelty",
+        "Test images called unlike the training images; about 5 % are to be expected where test "
+        "images come from where the validation images come from. Exact intervals for independent "
+        "images.",
+        (
+            NETWORK,
+            Column("Class"),
+            Column("n", "count"),
+            Column("Called novel", "share", "novelty"),
+        ),
+        tuple(rows),
+    )
+
+
+def _single(one: Coverage) -> Measured:
+    """The share of sets of one class, with its exact interval."""
+    return Measured(one.single, clopper_pearson(round(one.single * one.n), one.n))
+
+
+def _stressed(
+    comparison: Comparison, stem: str, caption: str, rows: Sequence[tuple[Cell, ...]]
+) -> Table | None:
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-{stem}",
+        caption,
+        (
+            NETWORK,
+            Column("Change"),
+            Column("Amount", "number"),
+            Column("n", "count"),
+            Column("Accuracy", "share", "robustness"),
+            Column("Balanced accuracy", "share", "balanced-accuracy"),
+            Column("Called novel", "share", "novelty"),
+        ),
+        tuple(rows),
+    )

@@ -1,0 +1,333 @@
+"""What is recognised: tables by figure, class, group, pair of networks and operating point."""
+
+from collections.abc import Sequence
+
+from leukoscope.evaluate.groups import SMALLEST
+from leukoscope.evaluate.intervals import Measured
+from leukoscope.evaluate.metrics import Metrics
+from leukoscope.report import wording
+from leukoscope.report.comparison import Comparison
+from leukoscope.report.evidence import Evidence
+from leukoscope.report.pairs import Pair
+from leukoscope.report.run import TABLED
+from leukoscope.report.tables import Cell, Column, Kind, Table
+
+NETWORK = Column("Network")
+_TITLES = {"f1": "F1", "auroc": "AUROC"}
+_SHOWN_GROUPS = 12  # of the best network on the page; its CSV has all of them
+_MAIN = (
+    ("accuracy", "Accuracy", "accuracy"),
+    ("balanced_accuracy", "Balanced accuracy", "balanced-accuracy"),
+    ("f1_macro", "F1, macro", "f1"),
+    ("mcc", "MCC", "mcc"),
+    ("auroc", "AUROC", "auroc"),
+    ("average_precision", "Average precision", "average-precision"),
+)
+_BINARY = (
+    ("sensitivity", "Sensitivity", "sensitivity"),
+    ("specificity", "Specificity", "specificity"),
+    ("ppv", "PPV", "ppv"),
+    ("npv", "NPV", "npv"),
+)
+_OF_A_CLASS = (
+    ("recall", "Recall", "recall"),
+    ("precision", "Precision", "precision"),
+    ("specificity", "Specificity", "specificity"),
+    ("f1", "F1", "f1"),
+    ("auroc", "AUROC", "auroc"),
+)
+
+
+def comparison_table(comparison: Comparison, rows: dict[str, dict[str, Measured]]) -> Table:
+    """The table of the page, means over seeds; `rows` has each network's figures."""
+    columns = [NETWORK]
+    for name in TABLED:
+        kind: Kind = "loss" if name == "loss" else "share"
+        title = _TITLES.get(name, name.replace("_", " ").capitalize())
+        columns.append(Column(title, kind, name.replace("_", "-")))
+    entrants = (*comparison.networks, *comparison.baselines)
+    over = f", means over {comparison.seeds} seeds" if comparison.seeds > 1 else ""
+    return Table(
+        stem=f"{comparison.key}-comparison",
+        caption=f"Figures on the test images: {comparison.title}{over}.",
+        columns=(*columns, Column("Confusion", term="confusion")),
+        rows=tuple(
+            (
+                one.name,
+                *(rows[one.network][name] for name in TABLED),
+                str([list(row) for row in one.confusion]),
+            )
+            for one in entrants
+        ),
+        baselines=len(comparison.baselines),
+    )
+
+
+def intervals(comparison: Comparison, found: Sequence[Evidence]) -> Table:
+    """The figures of all classes, each with its interval."""
+    columns = (
+        NETWORK,
+        *(Column(title, "share", term) for _, title, term in _MAIN),
+        Column("Brier score", "share", "brier"),
+        Column("Log loss", "loss", "loss"),
+    )
+    keys = (*(key for key, _, _ in _MAIN), "brier", "loss")
+    return _table(
+        comparison,
+        found,
+        "intervals",
+        f"Figures with their 95 % intervals{_over(comparison, found)}.",
+        columns,
+        [tuple(_figure(one.metrics, key) for key in keys) for one in found],
+    )
+
+
+def binary(
+    comparison: Comparison, found: Sequence[Evidence], prevalence: float | None
+) -> Table | None:
+    """Sensitivity, specificity, PPV and NPV at the most probable class; None without a negative
+    class."""
+    kept = [one for one in found if one.metrics.binary is not None]
+    if not kept:
+        return None
+    first = kept[0].metrics.binary
+    assert first is not None
+    share = first.n_positive / (first.n_positive + first.n_negative)
+    which = (
+        f"at the test images’ own share of {first.positive}, {wording.percent(share)}"
+        if prevalence is None
+        else f"at the stated prevalence of {wording.percent(prevalence)}"
+    )
+    keys = (*_BINARY, ("auroc", "AUROC", "auroc"))
+    rows: list[tuple[Cell, ...]] = []
+    for one in kept:
+        assert one.metrics.binary is not None
+        rows.append(tuple(one.metrics.binary.measured[key] for key, _, _ in keys))
+    return _table(
+        comparison,
+        kept,
+        "binary",
+        f"{first.positive} ({first.n_positive:,} test images) against {first.negative} "
+        f"({first.n_negative:,}), the more probable side called; PPV and NPV {which}.",
+        (NETWORK, *(Column(title, "share", term) for _, title, term in keys)),
+        rows,
+    )
+
+
+def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
+    """Each class held against the rest, with its number of test images."""
+    columns = (
+        NETWORK,
+        Column("Class"),
+        Column("n", "count"),
+        *(Column(title, "share", term) for _, title, term in _OF_A_CLASS),
+    )
+    rows: list[tuple[Cell, ...]] = [
+        (
+            one.name,
+            each.name,
+            each.n,
+            *(
+                Measured(getattr(each, key), one.metrics.intervals.get(f"{key}:{each.name}"))
+                for key, _, _ in _OF_A_CLASS
+            ),
+        )
+        for one in found
+        for each in one.metrics.per_class
+    ]
+    return Table(
+        f"{comparison.key}-classes",
+        f"Each class against the rest, with 95 % intervals{_over(comparison, found)}; n counts the "
+        f"test images of the class.",
+        columns,
+        tuple(rows),
+    )
+
+
+def worst_groups(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """For each network the group that it fails most; None where no groups are known."""
+    kept = [one for one in found if one.groups is not None]
+    if not kept:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for one in kept:
+        assert one.groups is not None
+        worst = one.groups.worst
+        whole = Measured(one.metrics.accuracy, one.groups.interval)
+        if worst is None:
+            rows.append((len(one.groups.figures), whole, "–", None, None))
+        else:
+            low = Measured(worst.accuracy, worst.interval)
+            rows.append((len(one.groups.figures), whole, worst.name, worst.n, low))
+    assert kept[0].groups is not None
+    unit = kept[0].groups.unit
+    return _table(
+        comparison,
+        kept,
+        "worst-groups",
+        f"The worst {unit} of at least {SMALLEST} test images. The interval of all images weighs "
+        f"whole {unit}s anew; that of the worst one is exact for its own images.",
+        (
+            NETWORK,
+            Column(f"{unit.capitalize()}s", "count"),
+            Column("Accuracy, all images", "share", "accuracy"),
+            Column(f"Worst {unit}", term="worst-group"),
+            Column("n", "count"),
+            Column("Accuracy in it", "share", "worst-group"),
+        ),
+        rows,
+    )
+
+
+def groups_of(comparison: Comparison, one: Evidence, *, whole: bool) -> Table | None:
+    """The groups of one network, the least accurate first; `whole` for all of them."""
+    if one.groups is None:
+        return None
+    large = [each for each in one.groups.figures if each.n >= SMALLEST]
+    kept = list(one.groups.figures) if whole else large[:_SHOWN_GROUPS]
+    if not kept:
+        return None
+    rows: list[tuple[Cell, ...]] = [
+        (each.name, each.n, *each.of_class, Measured(each.accuracy, each.interval), each.loss)
+        for each in kept
+    ]
+    unit = one.groups.unit
+    shown = (
+        f"The {len(rows)} least accurate {unit}s"
+        if len(rows) < len(large)
+        else f"The {len(rows)} {unit}s"
+    )
+    text = f"All {unit}s" if whole else f"{shown} of at least {SMALLEST} test images"
+    return Table(
+        f"{comparison.key}-groups",
+        f"{text}, as {one.name} recognises them; exact 95 % intervals for images of the {unit}.",
+        (
+            Column(unit.capitalize()),
+            Column("n", "count"),
+            *(Column(name, "count") for name in one.test.classes),
+            Column("Accuracy", "share", "accuracy"),
+            Column("Log loss", "loss", "loss"),
+        ),
+        tuple(rows),
+    )
+
+
+def differences(comparison: Comparison, pairs: Sequence[Pair]) -> Table | None:
+    """The pairs with their difference in accuracy; None without any."""
+    if not pairs:
+        return None
+    first = pairs[0].difference
+    rows = [
+        (
+            one.first,
+            one.second,
+            one.n,
+            Measured(one.difference.value, one.difference.interval),
+            one.difference.p_value,
+            one.adjusted,
+        )
+        for one in pairs
+    ]
+    return Table(
+        f"{comparison.key}-differences",
+        f"Differences in accuracy on the same test images, in percentage points, with 95 % "
+        f"intervals ({first.interval.method}) and p ({first.test}).",
+        (
+            Column("Network"),
+            Column("Compared with"),
+            Column("n", "count"),
+            Column("Difference", "points", "difference"),
+            Column("p", "p", "difference"),
+            Column("Holm’s p", "p", "holm"),
+        ),
+        tuple(rows),
+    )
+
+
+def operating(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """What the threshold chosen on validation images gives; None where none could be chosen."""
+    kept = [
+        (one, one.validated.point)
+        for one in found
+        if one.validated is not None and one.validated.point is not None
+    ]
+    if not kept:
+        return None
+    rows: list[tuple[Cell, ...]] = []
+    for _, point in kept:
+        thresholds = " ".join(f"{value:.3g}" for value in point.thresholds)
+        _, _, ppv, npv = point.at_prevalence[0]
+        rows.append(
+            (point.n_validation, thresholds, point.sensitivity, point.specificity, ppv, npv)
+        )
+    point = kept[0][1]
+    share = wording.percent(point.at_prevalence[0][0])
+    return _table(
+        comparison,
+        [one for one, _ in kept],
+        "operating",
+        f"At the threshold that reaches a sensitivity of {wording.percent(point.demanded)} on the "
+        f"validation images{' (one for each fold)' if len(point.thresholds) > 1 else ''}. PPV and "
+        f"NPV at the test images’ own share of positive ones, {share}.",
+        (
+            NETWORK,
+            Column("Positive validation images", "count"),
+            Column("Threshold", term="operating-point"),
+            Column("Sensitivity", "share", "sensitivity"),
+            Column("Specificity", "share", "specificity"),
+            Column("PPV", "share", "ppv"),
+            Column("NPV", "share", "npv"),
+        ),
+        rows,
+    )
+
+
+def prevalences(comparison: Comparison, best: Evidence) -> Table | None:
+    """PPV and NPV of the best network where the disease is as common as stated."""
+    if best.validated is None or best.validated.point is None:
+        return None
+    rows = [
+        (f"{wording.percent(share)} ({which})", ppv, npv)
+        for share, which, ppv, npv in best.validated.point.at_prevalence
+    ]
+    return Table(
+        f"{comparison.key}-prevalences",
+        f"Predictive values of {best.name} at its operating point, by how common the disease is.",
+        (
+            Column("Prevalence", term="prevalence"),
+            Column("PPV", "share", "ppv"),
+            Column("NPV", "share", "npv"),
+        ),
+        tuple(rows),
+    )
+
+
+def _table(
+    comparison: Comparison,
+    found: Sequence[Evidence],
+    stem: str,
+    caption: str,
+    columns: tuple[Column, ...],
+    rows: Sequence[tuple[Cell, ...]],
+) -> Table:
+    """One row per network, baselines last."""
+    named = [(one, (one.name, *row)) for one, row in zip(found, rows, strict=True)]
+    ordered = sorted(named, key=lambda pair: pair[0].entrant.is_baseline)
+    return Table(
+        f"{comparison.key}-{stem}",
+        caption,
+        columns,
+        tuple(row for _, row in ordered),
+        sum(one.entrant.is_baseline for one in found),
+    )
+
+
+def _figure(metrics: Metrics, name: str) -> Measured:
+    return Measured(getattr(metrics, name), metrics.intervals.get(name))
+
+
+def _over(comparison: Comparison, found: Sequence[Evidence]) -> str:
+    """What the intervals weigh anew, and which seed it is."""
+    groups = max((one.metrics.groups or 0 for one in found), default=0)
+    over = f" over {groups:,} {comparison.unit}" if groups else " (images taken as independent)"
+    return over + (", first seed" if comparison.seeds > 1 else "")

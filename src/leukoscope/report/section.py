@@ -1,0 +1,126 @@
+"""One comparison with all that the page shows of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from leukoscope.evaluate.intervals import Measured
+from leukoscope.report import chapters, figures, mistakes, pairs, recognition, summary, wording
+from leukoscope.report import comparison as compared
+from leukoscope.report.chapters import Chapter
+from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report.evidence import Evidence, gather
+from leukoscope.report.figures import Drawing
+from leukoscope.report.run import IDENTITY, Run
+from leukoscope.report.summary import Tile
+from leukoscope.report.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Recipes:
+    """Settings that all networks share as (key, value, reason), and those that differ."""
+
+    common: list[tuple[str, str, str]]
+    keys: list[str]
+    rows: list[tuple[Entrant, list[str], dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The figures, tables, drawings and sentences of a comparison."""
+
+    comparison: Comparison
+    rows: dict[str, dict[str, Measured]]  # the table, by network
+    found: list[Evidence]
+    tiles: list[Tile]
+    sentences: list[str]
+    chapters: list[Chapter]
+    tables: list[Table]  # as files
+    curves: Drawing | None
+    overview: Drawing | None
+    confusions: list[Drawing]
+    trainings: list[Drawing]
+    errors: Drawing | None
+    mistakes: list[mistakes.Mistake]
+    thumbnails: dict[str, str]
+    recipes: Recipes
+
+    @property
+    def drawings(self) -> Iterator[Drawing]:
+        """All figures of the section."""
+        single = (self.curves, self.overview, self.errors)
+        yield from (one for one in single if one is not None)
+        yield from self.confusions
+        yield from self.trainings
+        yield from (drawing for chapter in self.chapters for drawing, _ in chapter.drawings)
+
+
+def make(
+    comparison: Comparison,
+    run: Run,
+    *,
+    images: bool,
+    prevalence: float | None,
+    sessions: dict[str, str],
+    findings: list[dict[str, Any]],
+    mark: str,
+) -> Section:
+    """The section; `sessions` and `findings` are those of the run's audit, empty without one."""
+    worst = mistakes.largest(comparison)
+    known = {sample.path for sample in run.samples}
+    opened = mistakes.pictures(worst, run.root, known=known) if images else {}
+    rows = {one.network: compared.figures(one) for one in comparison.entrants}
+    found = gather(comparison, sessions=sessions, prevalence=prevalence)
+    formed = pairs.paired(comparison, found)
+    best = next((one for one in found if one.entrant == comparison.best), None)
+    told = chapters.chapters(comparison, found, formed, prevalence=prevalence, mark=mark)
+    return Section(
+        comparison=comparison,
+        rows=rows,
+        found=found,
+        tiles=summary.tiles(comparison, best, run.settings["leaks"], findings),
+        sentences=summary.sentences(comparison, best, formed),
+        chapters=told,
+        tables=[
+            recognition.comparison_table(comparison, rows),
+            *chapters.exported(comparison, found, told),
+        ],
+        curves=figures.roc_and_precision_recall(comparison, rows, mark),
+        overview=figures.overview(comparison, mark),
+        confusions=figures.confusions(comparison, mark),
+        trainings=figures.trainings(comparison, mark),
+        errors=figures.errors(comparison, worst, opened, mark),
+        mistakes=worst,
+        thumbnails={path: mistakes.thumbnail(pixels) for path, pixels in opened.items()},
+        recipes=_recipes(comparison),
+    )
+
+
+def _recipes(comparison: Comparison) -> Recipes:
+    """The settings of each network's first seed, with the reasons given for them."""
+    recipes = [(one, one.results[0].recipe()) for one in comparison.networks]
+    recipes = [(one, recipe) for one, recipe in recipes if recipe]
+    keys = dict.fromkeys(key for _, recipe in recipes for key in recipe if key not in IDENTITY)
+    reasons = {one.network: _reasons(recipe) for one, recipe in recipes}
+    common, differing = [], []
+    for key in keys:
+        values = {wording.setting(recipe.get(key)) for _, recipe in recipes}
+        given = {reasons[one.network].get(key, "") for one, _ in recipes}
+        if len(values) == 1 and len(given) == 1:
+            common.append((key, values.pop(), given.pop()))
+        else:
+            differing.append(key)
+    rows = [
+        (
+            one,
+            [wording.setting(recipe.get(key)) for key in differing],
+            {key: why for key in differing if (why := reasons[one.network].get(key))},
+        )
+        for one, recipe in recipes
+    ]
+    return Recipes(common=common, keys=differing, rows=rows)
+
+
+def _reasons(recipe: dict[str, Any]) -> dict[str, str]:
+    reasons = recipe.get("reasons")
+    return {key: str(why) for key, why in reasons.items()} if isinstance(reasons, dict) else {}

@@ -1,0 +1,225 @@
+"""What must a reader know who reads one screen only?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from leukoscope.evaluate.intervals import Interval
+from leukoscope.files import read_json
+from leukoscope.report import robustness, wording
+from leukoscope.report.comparison import Comparison, Entrant, measured
+from leukoscope.report.evidence import Evidence
+from leukoscope.report.pairs import Pair
+
+_SPACE = "\N{NO-BREAK SPACE}"
+_FOREST = wording.network("colour-forest")
+_KINDS = {
+    "leak": "copies and overlaps",
+    "session": "sessions",
+    "shortcut": "shortcuts",
+    "label": "labels",
+    "quality": "picture quality",
+    "balance": "class sizes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of the summary, what it is of, and what goes with it."""
+
+    heading: str
+    who: str
+    figure: str
+    text: str
+    term: str = ""  # of the glossary
+
+
+def findings(audit: Path) -> list[dict[str, Any]]:
+    """What an audit of the run found; empty where none was kept."""
+    file = audit / "findings.json"
+    if not file.exists():
+        return []
+    return [one for one in read_json(file).get("findings", []) if isinstance(one, dict)]
+
+
+def tiles(
+    comparison: Comparison,
+    best: Evidence | None,
+    leaks: Sequence[dict[str, Any]],
+    found: Sequence[dict[str, Any]],
+) -> list[Tile]:
+    """The figure, the baselines next to it, the split, the audit, the worst group, the refusals."""
+    listed = [_best(comparison), _colour(comparison), _worst(best)]
+    listed += [_split(comparison, leaks), _audit(found), _refusals(best)]
+    return [one for one in listed if one is not None]
+
+
+def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pair]) -> list[str]:
+    """What goes with the tiles: the paired test against colour, the interval over sessions, the
+    worst stress, whether the promise of the prediction sets holds."""
+    if best is None:
+        return []
+    listed = [_against_colour(one) for one in pairs if one.names == (best.name, _FOREST)]
+    if best.groups is not None and best.groups.inferred:
+        interval = best.groups.interval
+        listed.append(
+            f"With whole {best.groups.unit}s weighed anew, as the audit infers them, the interval "
+            f"of {best.name}’s accuracy is {_range(interval)}."
+        )
+    worst = robustness.worst(best.robustness)
+    if worst is not None:
+        listed.append(
+            f"Under the worst change that was tried ({worst.change}, {worst.amount:g}) its "
+            f"accuracy is {wording.percent(worst.accuracy)} ({_range(worst.interval)})."
+        )
+    if best.validated is not None:
+        sets = best.validated.sets
+        tests = (sets.like_calibration, sets.like_each_other)
+        told = " ".join(one.sentence for one in tests if one is not None)
+        listed.append(f"Prediction sets of {best.name}: {told}")
+    return listed
+
+
+def _against_colour(pair: Pair) -> str:
+    one = pair.difference
+    ahead, low, high = (100 * x for x in (one.value, one.interval.low, one.interval.high))
+    return (
+        f"On the same {pair.n:,} test images {pair.first} has {ahead:+.1f}{_SPACE}percentage "
+        f"points more right than the colour baseline (95{_SPACE}% interval {low:+.1f} to "
+        f"{high:+.1f}; {wording.p(one.p_value)}, after Holm {wording.p(pair.adjusted)})."
+    ).replace(" -", " −")
+
+
+def _best(comparison: Comparison) -> Tile | None:
+    best = comparison.best
+    if best is None:
+        return None
+    per_seed = " per seed" if len(best.results) > 1 else ""
+    return Tile(
+        f"Best of {wording.count(len(comparison.networks), 'network')}",
+        best.name,
+        wording.percent(best.accuracy),
+        f"accuracy on {comparison.n_test} test images{per_seed}; {measured(best)}",
+        "accuracy",
+    )
+
+
+def _colour(comparison: Comparison) -> Tile:
+    forest, majority = comparison.baseline("colour-forest"), comparison.baseline("majority")
+    commonest = "" if majority is None else f". Always the commonest class: {_short(majority)}"
+    if forest is None:
+        return Tile(
+            "Baseline: colour alone",
+            "Not measured",
+            "–",
+            f"nothing says how much of the figures colour explains{commonest}",
+        )
+    return Tile(
+        "Baseline: colour alone, no cell seen",
+        forest.name,
+        wording.percent(forest.accuracy),
+        f"accuracy; {measured(forest)}{commonest}",
+        "accuracy",
+    )
+
+
+def _short(entrant: Entrant) -> str:
+    low, high = entrant.bounds
+    return f"{wording.percent(entrant.accuracy)} ({_range(Interval(low, high, ''))})"
+
+
+def _range(interval: Interval) -> str:
+    return f"{wording.percent(interval.low)} to {wording.percent(interval.high)}"
+
+
+def _worst(best: Evidence | None) -> Tile | None:
+    if best is None:
+        return None
+    worst = None if best.groups is None else best.groups.worst
+    if worst is None or best.groups is None:
+        low = min(
+            (one for one in best.metrics.per_class if one.recall is not None),
+            key=lambda one: one.recall or 0.0,
+        )
+        interval = best.metrics.intervals[f"recall:{low.name}"]
+        return Tile(
+            "Worst class",
+            low.name,
+            wording.percent(low.recall or 0.0),
+            f"of its {low.n:,} test images recognised by {best.name}; 95{_SPACE}% interval "
+            f"{_range(interval)}",
+            "recall",
+        )
+    unit = best.groups.unit
+    return Tile(
+        f"Worst {unit}" + (", as the audit infers them" if best.groups.inferred else ""),
+        worst.name,
+        wording.percent(worst.accuracy),
+        f"accuracy of {best.name} on its {worst.n:,} test images; 95{_SPACE}% interval "
+        f"{_range(worst.interval)}",
+        "worst-group",
+    )
+
+
+def _split(comparison: Comparison, leaks: Sequence[dict[str, Any]]) -> Tile:
+    own = [one for one in leaks if one["protocol"] == comparison.protocol and one["tested"]]
+    who = f"{comparison.protocol.capitalize()} split"
+    if not own:
+        return Tile("Protocol", who, "–", "how many test images have a twin in training is unknown")
+    known, tested = sum(one["known"] for one in own), sum(one["tested"] for one in own)
+    what = "equal or overlapping image" if own[0]["audited"] else "equal file (overlaps unknown)"
+    return Tile(
+        "Protocol",
+        who,
+        wording.percent(known / tested),
+        f"of the test images ({known:,} of {tested:,}) have an {what} on the training side",
+    )
+
+
+def _audit(found: Sequence[dict[str, Any]]) -> Tile:
+    if not found:
+        return Tile(
+            "Audit of the images",
+            "Not kept with this run",
+            "–",
+            "nothing says what else could fool these figures; leukoscope audit tells",
+        )
+    of = {
+        verdict: [one for one in found if one.get("verdict") == verdict]
+        for verdict in ("problem", "note", "not run")
+    }
+    kinds = dict.fromkeys(_KINDS.get(str(one.get("kind")), "other") for one in of["problem"])
+    not_run = f"; {len(of['not run'])} not run" if of["not run"] else ""
+    about = f"in {wording.listing(list(kinds))}; " if kinds else ""
+    return Tile(
+        "Audit of the images",
+        f"{len(found)} checks",
+        wording.count(len(of["problem"]), "problem"),
+        f"{about}{wording.count(len(of['note']), 'note')}{not_run}",
+    )
+
+
+def _refusals(best: Evidence | None) -> Tile | None:
+    if best is None:
+        return None
+    if best.validated is None:
+        return Tile(
+            "What it refuses",
+            "Nothing",
+            "–",
+            "no validation predictions were kept, so no rule says when not to answer: every image, "
+            "of whatever kind, gets a class",
+        )
+    sets = best.validated.sets
+    whole, risk = sets.coverages[0], sets.risk_of_answers
+    text = "no image got one class only"
+    if risk.value is not None and risk.interval is not None:
+        text = (
+            f"of the test images get one class, {wording.percent(risk.value)} of them wrongly "
+            f"({_range(risk.interval)}); the others are referred. Coverage "
+            f"{wording.percent(whole.coverage)} of {wording.percent(sets.demanded)} demanded"
+        )
+    if best.novelty is not None:
+        text += f"; {best.novelty.novel:,} of {best.novelty.n:,} called novel"
+    return Tile("What it refuses", best.name, wording.percent(whole.single), text, "answered")

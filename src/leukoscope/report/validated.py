@@ -1,0 +1,266 @@
+"""What do the validation images add: a threshold, a temperature, the right to say "I don't know"?
+
+`validation.csv` holds what a network said of its validation images before it was calibrated, and
+`predictions.csv` what it says of the test images after. All else follows from these two.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leukoscope.data.predictions import Predictions, read_predictions
+from leukoscope.evaluate import (
+    abstention,
+    calibration,
+    exchangeability,
+    figures,
+    inputs,
+    resampling,
+    scores,
+)
+from leukoscope.evaluate.abstention import COVERAGE, Coverage
+from leukoscope.evaluate.calibration import Bin, apply_temperature, fit_temperature
+from leukoscope.evaluate.exchangeability import Exchangeability
+from leukoscope.evaluate.inputs import Labels
+from leukoscope.evaluate.intervals import Measured, clopper_pearson
+from leukoscope.evaluate.operating import SENSITIVITY, threshold
+from leukoscope.evaluate.resampling import Resamples
+from leukoscope.files import read_json
+
+Floats = NDArray[np.float64]
+BINS = 10  # of a reliability diagram: the 15 of the ECE are too many to look at
+PREVALENCES = (0.01, 0.1, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One training of a network (a fold, or all there is), its probabilities before and after."""
+
+    temperature: float | None  # None: it was not calibrated
+    validation: Predictions
+    before: Floats  # of the validation images
+    test: Predictions
+
+    @property
+    def after(self) -> Floats:
+        """The calibrated probabilities of the validation images."""
+        return _warmed(self.before, self.temperature)
+
+    @property
+    def raw(self) -> Floats:
+        """The test probabilities as they were before calibration."""
+        back = None if self.temperature is None else 1 / self.temperature
+        return _warmed(self.test.probabilities, back)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The test images at the threshold that the validation images chose; of folds, each at its
+    own."""
+
+    demanded: float
+    thresholds: tuple[float, ...]
+    n_validation: int  # positive ones, the fewest of a fold
+    sensitivity: Measured
+    specificity: Measured
+    at_prevalence: tuple[tuple[float, str, Measured, Measured], ...]  # share, which, PPV, NPV
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Certainty against accuracy, before and after the temperature."""
+
+    temperatures: tuple[float, ...]  # empty: not calibrated
+    ece_before: Measured
+    loss_before: float
+    bins_before: tuple[Bin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """How the prediction sets turned out on the test images."""
+
+    demanded: float
+    coverages: tuple[Coverage, ...]  # of all, then of each class
+    expected: dict[str, tuple[float, float]]  # of each class
+    by_group: tuple[Coverage, ...]
+    risk_of_answers: Measured  # the share of errors among sets of one class
+    like_calibration: Exchangeability
+    like_each_other: Exchangeability | None  # None: no groups are known
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What follows from the validation images of one training."""
+
+    point: Point | None  # None where there is no negative class, or no positive validation image
+    calibration: Calibration
+    sets: Sets
+
+
+def validate(
+    folder: Path,
+    *,
+    baseline: bool,
+    groups: dict[str, str] | None,
+    parts_of: dict[str, str] | None = None,
+    prevalence: float | None = None,
+    sensitivity: float = SENSITIVITY,
+    coverage: float = COVERAGE,
+) -> Validated | None:
+    """What the validation images of a training or of its folds add; None where they were not kept.
+
+    `groups` has the group of each test path where the intervals keep images together, `parts_of`
+    the one whose coverage is looked at. Baselines are not calibrated.
+    """
+    parts = _parts(folder, baseline)
+    if not parts:
+        return None
+    labels = np.concatenate([part.test.targets for part in parts])
+    probabilities = np.concatenate([part.test.probabilities for part in parts])
+    paths = [path for part in parts for path in part.test.paths]
+    named = None if groups is None else [groups[path] for path in paths]
+    drawn = resampling.resample(resampling.units(labels, probabilities, named))
+    return Validated(
+        point=_point(parts, drawn, sensitivity, prevalence),
+        calibration=_calibration(parts, labels, drawn),
+        sets=_sets(
+            parts,
+            labels,
+            probabilities,
+            None if parts_of is None else [parts_of[path] for path in paths],
+            drawn,
+            coverage,
+        ),
+    )
+
+
+def _parts(folder: Path, baseline: bool) -> list[Part]:
+    folds = sorted(path for path in folder.glob("fold*") if path.is_dir()) or [folder]
+    needed = [fold / name for fold in folds for name in ("validation.csv", "predictions.csv")]
+    if not all(path.exists() for path in needed):
+        return []
+    return [_part(fold, baseline) for fold in folds]
+
+
+def _part(folder: Path, baseline: bool) -> Part:
+    validation = read_predictions(folder / "validation.csv")
+    temperature = None
+    if not baseline:
+        temperature = fit_temperature(validation.targets, validation.probabilities)
+        written = folder / "metrics.json"
+        if written.exists():
+            temperature = float(read_json(written).get("temperature", temperature))
+    test = read_predictions(folder / "predictions.csv")
+    return Part(temperature, validation, validation.probabilities, test)
+
+
+def _warmed(probabilities: Floats, temperature: float | None) -> Floats:
+    return probabilities if temperature is None else apply_temperature(probabilities, temperature)
+
+
+def _point(
+    parts: Sequence[Part], drawn: Resamples, sensitivity: float, prevalence: float | None
+) -> Point | None:
+    thresholds, truths, calls, fewest = [], [], [], []
+    for part in parts:
+        classes = part.test.classes
+        negative = classes[0] if len(classes) == 2 else "Benign"
+        if negative not in classes:
+            return None
+        known, given, _ = inputs.binary(part.validation.targets, part.after, classes, negative)
+        truth, asked, _ = inputs.binary(
+            part.test.targets, part.test.probabilities, classes, negative
+        )
+        if not known.any():
+            return None
+        thresholds.append(threshold(known, given, sensitivity))
+        truths.append(truth)
+        calls.append((asked[:, 1] >= thresholds[-1]).astype(np.int64))
+        fewest.append(int(known.sum()))
+    labels, called = np.concatenate(truths), np.concatenate(calls)
+    own = figures.measure(labels, called, ("-", "+"), drawn)
+    rows = [(float(labels.mean()), "of the test images", own["precision:+"], own["npv:+"])]
+    stated = PREVALENCES if prevalence is None else (prevalence,)
+    for share in stated:
+        found = figures.measure(labels, called, ("-", "+"), drawn, prevalence=share)
+        rows.append((share, "stated", found["ppv"], found["npv"]))
+    return Point(
+        demanded=sensitivity,
+        thresholds=tuple(thresholds),
+        n_validation=min(fewest),
+        sensitivity=own["recall:+"],
+        specificity=own["specificity:+"],
+        at_prevalence=tuple(rows),
+    )
+
+
+def _calibration(parts: Sequence[Part], labels: Labels, drawn: Resamples) -> Calibration:
+    raw = np.concatenate([part.raw for part in parts])
+    known = [part.temperature for part in parts if part.temperature is not None]
+    return Calibration(
+        temperatures=tuple(known),
+        ece_before=calibration.measure(labels, raw, drawn)["ece"],
+        loss_before=scores.log_loss(labels, raw).value,
+        bins_before=calibration.reliability(labels, raw, drawn, bins=BINS, equal_mass=True),
+    )
+
+
+def _sets(
+    parts: Sequence[Part],
+    labels: Labels,
+    probabilities: Floats,
+    groups: Sequence[str] | None,
+    drawn: Resamples,
+    coverage: float,
+) -> Sets:
+    names = parts[0].test.classes
+    sets = np.concatenate(
+        [
+            abstention.prediction_sets(
+                part.test.probabilities,
+                abstention.class_thresholds(part.validation.targets, part.after, coverage),
+            )
+            for part in parts
+        ]
+    )
+    before = np.concatenate([part.validation.targets for part in parts])
+    scored = np.concatenate([part.after for part in parts])
+    single = sets.sum(axis=1) == 1
+    wrong = int((sets.argmax(axis=1) != labels)[single].sum())
+    answered = int(single.sum())
+    risk = (
+        Measured(wrong / answered, clopper_pearson(wrong, answered)) if answered else Measured(None)
+    )
+    return Sets(
+        demanded=coverage,
+        coverages=abstention.coverages(labels, sets, names, drawn),
+        expected=_expected(parts, names, coverage),
+        by_group=() if groups is None else abstention.coverages_by_group(labels, sets, groups),
+        risk_of_answers=risk,
+        like_calibration=exchangeability.between_sets(
+            (before, scored), (labels, probabilities), names
+        ),
+        like_each_other=None
+        if groups is None
+        else exchangeability.between_groups(labels, probabilities, groups),
+    )
+
+
+def _expected(
+    parts: Sequence[Part], names: Sequence[str], coverage: float
+) -> dict[str, tuple[float, float]]:
+    """Of each class the range in which its coverage should fall; none for folds, whose sets have
+    as many thresholds as there are folds."""
+    if len(parts) > 1:
+        return {}
+    found = {}
+    for index, name in enumerate(names):
+        known = int((parts[0].validation.targets == index).sum())
+        asked = int((parts[0].test.targets == index).sum())
+        if known and asked:
+            found[name] = abstention.expected_coverage(known, asked, coverage)
+    return found

@@ -1,0 +1,48 @@
+// Numbers and states as a person reads them.
+
+/** A share in per cent; what is not quite 100 is never written so. */
+export function percent(share) {
+  if (share === 1) return "100\u00a0%";
+  for (let digits = 1; digits < 6; digits++) {
+    const text = (100 * share).toFixed(digits);
+    if (Number(text) < 100) return `${text}\u00a0%`;
+  }
+  return "> 99.99999\u00a0%";
+}
+
+export const isUncertain = (answer) =>
+  answer.novel === true || (answer.possible === null ? answer.certainty < 0.9 : answer.possible.length !== 1);
+
+/** What a decision says, for a row: ["✓", "confirmed"]. */
+export function decided(review) {
+  if (!review) return ["", ""];
+  if (review.decision === "confirmed") return ["✓", `confirmed ${review.label}`];
+  if (review.decision === "corrected") return ["✎", `corrected to ${review.label}`];
+  return ["–", "skipped"];
+}
+
+export const moment = (iso) =>
+  new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+/** 'Early 3, Pre 1' of a list of names. */
+export function counted(names) {
+  const counts = new Map();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].sort().map(([name, n]) => `${name} ${n}`).join(", ") || "none";
+}
+
+export const images = (n) => (n === 1 ? "1 image" : `${n} images`);
+
+/** What is known of the images of one patient. */
+export function summary(items) {
+  const answered = items.filter((item) => item.answer);
+  const reviewed = items.filter((item) => item.review);
+  return {
+    images: items.length,
+    suggested: counted(answered.map((item) => item.answer.suggestion)),
+    uncertain: answered.filter((item) => isUncertain(item.answer)).length,
+    novel: answered.filter((item) => item.answer.novel).length,
+    reviewed: reviewed.length,
+    decided: counted(reviewed.map((item) => item.review.label || "skipped")),
+  };
+}

@@ -1,0 +1,292 @@
+"""What the page says beyond the table agrees with other libraries, and says what is missing."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import FakeRun, build
+from scipy.stats import binomtest
+from sklearn import metrics as sklearn
+
+from leukoscope.data.predictions import Predictions, read_predictions, write_predictions
+from leukoscope.errors import UsageError
+from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
+from leukoscope.report import report, style
+from leukoscope.report.glossary import BY_KEY, TERMS
+from leukoscope.report.run import read
+from leukoscope.report.validated import validate
+
+NETWORKS = {"AlexNet": "alexnet", "ResNet-50": "resnet50", "Colour forest": "colour-forest"}
+
+
+@pytest.fixture(autouse=True)
+def _without_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "png", lambda figure: b"")
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A reported run that kept everything."""
+    run = build(tmp_path_factory.mktemp("rich") / "run", evidence=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(style, "png", lambda figure: b"")
+        report.write(run, images=False)
+    return run
+
+
+@pytest.fixture(scope="module")
+def content(rich: Path) -> str:
+    return (rich / "report.html").read_text(encoding="utf-8")
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).replace("\xa0", " ").split())
+
+
+def rows(content: str, caption: str) -> list[list[str]]:
+    """The cells of the table whose caption has these words."""
+    tables = re.findall(r"<table.*?</table>", content, flags=re.DOTALL)
+    (table,) = [one for one in tables if caption in words(one.split("</caption>")[0])]
+    body = re.findall(r"<tr>(.*?)</tr>", table.split("</thead>")[1], flags=re.DOTALL)
+    return [
+        [words(cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)] for row in body
+    ]
+
+
+def predictions(run: Path, network: str) -> Predictions:
+    return read_predictions(run / f"{network}-random-seed0" / "predictions.csv")
+
+
+def test_the_figures_on_the_page_are_those_of_scikit_learn(rich: Path, content: str) -> None:
+    shown = {row[0]: row[1:] for row in rows(content, "Figures with their 95 % intervals")}
+    two = {row[0]: row[1:] for row in rows(content, "the more probable side called")}
+    for name, network in NETWORKS.items():
+        test = predictions(rich, network)
+        y, p = test.targets, test.probabilities
+        called = p.argmax(axis=1)
+        expected = [
+            sklearn.accuracy_score(y, called),
+            sklearn.balanced_accuracy_score(y, called),
+            sklearn.f1_score(y, called, average="macro"),
+            sklearn.matthews_corrcoef(y, called),
+            sklearn.roc_auc_score(y, p[:, 1]),
+            sklearn.average_precision_score(y, p[:, 1]),
+            sklearn.brier_score_loss(y, p[:, 1]),
+            sklearn.log_loss(y, p),
+        ]
+        assert [cell.split()[0] for cell in shown[name]] == [f"{x:.4f}" for x in expected]
+        of_two = [
+            sklearn.recall_score(y, called),
+            sklearn.recall_score(y, called, pos_label=0),
+            sklearn.precision_score(y, called),
+            sklearn.precision_score(y, called, pos_label=0),
+        ]
+        assert [cell.split()[0] for cell in two[name][:4]] == [f"{x:.4f}" for x in of_two]
+
+
+def test_pairs_are_tested_by_mcnemar_and_adjusted_together(rich: Path, content: str) -> None:
+    shown = rows(content, "Differences in accuracy")
+    assert len(shown) == 3  # best against the other, and both against colour
+    right = {}
+    for name, network in NETWORKS.items():
+        test = predictions(rich, network)
+        right[name] = test.probabilities.argmax(axis=1) == test.targets
+    for first, second, n, difference, p, adjusted in shown:
+        one, other = right[first], right[second]
+        only = int((one & ~other).sum()), int((other & ~one).sum())
+        expected = binomtest(only[0], sum(only)).pvalue if sum(only) else 1.0
+        assert float(p) == pytest.approx(expected, abs=6e-4)
+        assert float(adjusted) >= float(p)
+        assert int(n) == len(one)
+        points = float(difference.split()[0].replace("−", "-"))
+        assert points == pytest.approx(100 * (one.mean() - other.mean()), abs=0.006)
+
+
+def test_the_threshold_comes_from_validation_alone(rich: Path, content: str) -> None:
+    shown = {row[0]: row[1:] for row in rows(content, "At the threshold that reaches")}
+    folder = rich / "alexnet-random-seed0"
+    before = read_predictions(folder / "validation.csv")
+    temperature = fit_temperature(before.targets, before.probabilities)
+    after = apply_temperature(before.probabilities, temperature)
+    threshold = after[before.targets == 1, 1].min()  # all of a dozen, for 99 %
+    assert float(shown["AlexNet"][1]) == pytest.approx(threshold, rel=5e-3)
+    test = predictions(rich, "alexnet")
+    called = test.probabilities[:, 1] >= threshold
+    assert shown["AlexNet"][2].startswith(f"{sklearn.recall_score(test.targets, called):.4f}")
+
+
+def test_what_was_before_the_temperature_is_found_again(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), evidence=True)
+    folder = run / "alexnet-random-seed0"
+    raw = read_predictions(folder / "predictions.csv")
+    before = read_predictions(folder / "validation.csv")
+    temperature = fit_temperature(before.targets, before.probabilities)
+    warmed = apply_temperature(raw.probabilities, temperature)
+    fields = {name: getattr(raw, name) for name in Predictions.__slots__}
+    write_predictions(Predictions(**fields | {"probabilities": warmed}), folder / "predictions.csv")
+    found = validate(folder, baseline=False, groups=None)
+    assert found is not None
+    assert found.calibration.temperatures == pytest.approx((temperature,))
+    expected = sklearn.log_loss(raw.targets, raw.probabilities)
+    assert found.calibration.loss_before == pytest.approx(expected, rel=1e-6)
+
+
+def test_folds_are_judged_each_by_its_own_validation_images(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), evidence=True)
+    folder = run / "alexnet-random-seed0"
+    for number in (1, 2):
+        (folder / f"fold{number}").mkdir()
+        for name in ("validation.csv", "predictions.csv"):
+            text = (folder / name).read_text().replace("WBC", f"WBC{number}")
+            (folder / f"fold{number}" / name).write_text(text)
+    found = validate(folder, baseline=False, groups=None)
+    assert found is not None
+    assert found.point is not None
+    assert len(found.point.thresholds) == len(found.calibration.temperatures) == 2
+    assert found.sets.coverages[0].n == 2 * len(read_predictions(folder / "predictions.csv").paths)
+    assert found.sets.expected == {}
+    (folder / "fold2" / "validation.csv").unlink()
+    assert validate(folder, baseline=False, groups=None) is None
+
+
+def test_the_summary_has_all_that_one_screen_needs(content: str) -> None:
+    summary = words(content.split('<section id="summary"')[1].split("</section>")[0])
+    for part in (
+        *("Best of 2 networks", "Colour forest", "Always the commonest class"),
+        *("Worst session, as the audit infers them", "Random split", "1 problem"),
+        *(
+            "of the test images get one class",
+            "called novel",
+            "worst change that was tried (blur, 4)",
+        ),
+        *("Images of the same field can be on both sides", "With whole sessions weighed anew"),
+    ):
+        assert part in summary
+    assert "3 files are copies of another one." in summary
+
+
+def test_what_is_absent_is_said(fake_run: FakeRun) -> None:
+    page = words(report.write(fake_run(networks=("alexnet",))).read_text(encoding="utf-8"))
+    for part in (
+        *("no threshold could be chosen", "not calibrated", "there are no prediction sets"),
+        *("were not put under changed stain", "No novelty score was kept", "No groups"),
+        *("no rule says when not to answer", "Not kept with this run", "no second network"),
+    ):
+        assert part in page
+
+
+def test_every_name_of_a_figure_leads_to_its_definition(content: str) -> None:
+    links = re.findall(r'class="term" href="#([^"]+)"', content)
+    anchors = re.findall(r'<dt id="([^"]+)"', content)
+    assert sorted(anchors) == sorted(one.anchor for one in TERMS)
+    assert len(BY_KEY) == len(TERMS)
+    assert set(links) <= set(anchors)
+    assert len(set(links)) > 20
+    assert all(one.meaning and one.formula and one.source for one in TERMS)
+
+
+def test_one_never_stands_without_its_lower_bound(fake_run: FakeRun) -> None:
+    run = fake_run(skills={"alexnet": 60.0, "resnet50": 60.0, "colour-forest": 60.0}, evidence=True)
+    page = report.write(run, images=False).read_text(encoding="utf-8")
+    alone = re.compile(r"(?<!to )(?<!, )\b1\.0000(?! at least 0\.| [01]\.\d+ to | \[0\.)")
+    visible = words(page.split("<body>")[1])
+    assert "1.0000 at least 0.7" in visible
+    assert [visible[m.start() - 60 : m.end() + 30] for m in alone.finditer(visible)] == []
+    described = " ".join(re.findall(r'alt="([^"]+)"', page))
+    assert "1.0000 [0." in described
+    assert not alone.search(described)
+    for file in (run / "tables").glob("*.md"):
+        printed = file.read_text(encoding="utf-8")
+        assert not re.search(r"\b1\.0000(?! \()", printed), file
+
+
+def test_sessions_of_an_audit_give_groups_to_a_random_split(content: str) -> None:
+    shown = rows(content, "The worst session of at least")
+    assert {row[1] for row in shown} == {"2"}
+    assert "inferred by the audit from how the images look" in words(content)
+
+
+def test_a_subtype_run_has_its_binary_figures(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet", "majority"), classes="subtype", evidence=True)
+    page = report.write(run, images=False, prevalence=0.1).read_text(encoding="utf-8")
+    shown = rows(page, "against Benign")
+    assert "at the stated prevalence of 10.0 %" in words(page)
+    test = read_predictions(run / "alexnet-subtype-random-seed0" / "predictions.csv")
+    truth = test.targets != 0
+    called = test.probabilities[:, 1:].sum(axis=1) > test.probabilities[:, 0]
+    assert shown[0][1].startswith(f"{sklearn.recall_score(truth, called):.4f}")
+
+
+def test_a_prevalence_that_cannot_be_is_refused(fake_run: FakeRun) -> None:
+    with pytest.raises(UsageError, match="prevalence must lie between 0 and 1"):
+        report.write(fake_run(networks=("majority",)), prevalence=1.5)
+
+
+def test_the_checklist_leaves_to_the_authors_what_no_file_says(rich: Path, content: str) -> None:
+    shown = rows(content, "What the guidelines ask")
+    answers = {row[3]: row[4] for row in shown}
+    assert answers["Funding and interests"] == "To be stated by the authors."
+    assert "AlexNet and ResNet-50" in answers["The networks"]
+    numbers = " ".join(row[0] for row in shown)
+    covered: set[int] = set()
+    for first, last in re.findall(r"(\d+)(?:–(\d+))?", numbers):
+        covered |= set(range(int(first), int(last or first) + 1))
+    assert covered == set(range(1, 45))
+
+
+def test_the_flow_counts_every_image(rich: Path, content: str) -> None:
+    (alt,) = re.findall(r'alt="(Flow of images[^"]+)"', content)
+    samples = read(rich).samples
+    for split in ("train", "validation", "test"):
+        count = sum(one.split == split for one in samples)
+        assert f"{split.capitalize()}: {count:,} image" in alt
+
+
+def test_tables_keep_all_digits_and_figures_come_as_vectors(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), evidence=True)
+    (run / "tables").mkdir()
+    (run / "tables" / "binary-moon-classes.csv").write_text("of an earlier report")
+    report.write(run, images=False, vector=True)
+    assert not (run / "tables" / "binary-moon-classes.csv").exists()
+    with (run / "tables" / "binary-random-intervals.csv").open(encoding="utf-8") as file:
+        row = next(csv.DictReader(file))
+    test = predictions(run, "alexnet")
+    auroc = sklearn.roc_auc_score(test.targets, test.probabilities[:, 1])
+    assert float(row["auroc"]) == pytest.approx(auroc, abs=1e-12)
+    assert float(row["auroc_low"]) <= auroc <= float(row["auroc_high"])
+    kinds = {file.suffix for file in (run / "figures").glob("binary-random-reliability.*")}
+    assert kinds == {".png", ".svg", ".pdf"}
+    assert (run / "figures" / "flow.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_without_predictions_there_is_one_sentence(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",))
+    (run / "alexnet-random-seed0" / "predictions.csv").unlink()
+    page = words(report.write(run, images=False).read_text(encoding="utf-8"))
+    assert "nothing can be said about classes, groups, calibration or abstention" in page
+
+
+def test_intervals_are_over_the_groups_that_the_split_kept_apart(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), protocols=("session",), groups=True, evidence=True)
+    page = report.write(run, images=False).read_text(encoding="utf-8")
+    test = read_predictions(run / "alexnet-session-seed0" / "predictions.csv")
+    assert f"over {len(set(test.groups))} sessions" in words(page)
+
+
+def test_novelty_is_counted(rich: Path, content: str) -> None:
+    shown = {(row[0], row[1]): row[3] for row in rows(content, "called unlike the training")}
+    with (rich / "alexnet-random-seed0" / "predictions.csv").open() as file:
+        novel = [float(row["novelty"]) > 1 for row in csv.DictReader(file)]
+    assert shown["AlexNet", "all"].startswith(f"{np.mean(novel):.4f}")
+
+
+def test_leaks_of_settings_are_shown(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",))
+    settings = json.loads((run / "settings.json").read_text())
+    leak = {"protocol": "random", "seed": 0, "tested": 14, "known": 7, "pairs": 9, "audited": True}
+    (run / "settings.json").write_text(json.dumps(settings | {"leaks": [leak]}))
+    page = words(report.write(run, images=False).read_text(encoding="utf-8"))
+    assert "50.0 % of the test images (7 of 14) have an equal or overlapping image" in page

@@ -1,0 +1,41 @@
+"""A table on paper: escaped, marked, and with its intervals."""
+
+from leukoscope.evaluate.intervals import Interval, Measured
+from leukoscope.report.export import latex, markdown
+from leukoscope.report.tables import Column, Table, bounds, printed, shown, whole, without_empty
+
+SHARE = Column("F1, macro", "share", "f1")
+
+
+def table(name: str = "a|b_c & 50 %") -> Table:
+    cell = Measured(1.0, Interval(0.93019, 1.0, "exact"))
+    return Table("t", "Of 100 % & more.", (Column("Network"), SHARE), ((name, cell), ("–", None)))
+
+
+def test_bounds_are_rounded_outwards_and_an_absent_one_is_said() -> None:
+    assert shown(SHARE, Measured(0.99996)) == "0.99996"
+    assert bounds(SHARE, Measured(0.9, Interval(0.8999, 0.99991, ""))) == "0.899 to 1.000"
+    assert bounds(SHARE, Measured(1.0)) == "no interval"
+    assert bounds(SHARE, Measured(0.5)) == ""
+    points = Column("d", "points")
+    assert bounds(points, Measured(0.0, Interval(-0.01, 0.02, ""))) == "−1.00 to +2.00"
+
+
+def test_a_csv_has_columns_for_the_bounds() -> None:
+    names, rows = whole(table())
+    assert names == ["network", "f1_macro", "f1_macro_low", "f1_macro_high"]
+    assert rows == [["a|b_c & 50 %", 1.0, 0.93019, 1.0], ["–", "", "", ""]]
+
+
+def test_markdown_and_latex_escape_what_they_are_given() -> None:
+    assert printed(table())[0][1] == "1.0000 (0.930 to 1.000)"
+    assert "| a\\|b\\_c & 50 % | 1.0000 (0.930 to 1.000) |" in markdown(table())
+    text = latex(table(), mark="drawn smears, not patients")
+    assert r"\caption{Drawn smears, not patients. Of 100 \% \& more.}" in text
+    assert r"a|b\_c \& 50 \% & 1.0000 (0.930 to 1.000) \\" in text
+    assert r"\input" not in latex(table(r"\input{secret}")).replace(r"\textbackslash{}input", "")
+
+
+def test_columns_without_a_cell_are_left_out() -> None:
+    one = Table("t", "c", (Column("a"), Column("b"), SHARE), (("x", None, 0.5), ("y", None, None)))
+    assert [column.name for column in without_empty(one).columns] == ["a", "F1, macro"]

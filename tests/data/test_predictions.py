@@ -1,6 +1,7 @@
 """Predictions come back as they were written, and what is no probability is refused."""
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,34 @@ def test_the_table_has_the_documented_columns(tmp_path: Path) -> None:
         "path,label,predicted,probability_Benign,probability_Malignant,split,group\n"
         "a.png,Benign,Malignant,0.25,0.75,test,p1\n"
     )
+
+
+def test_novelty_comes_back_where_it_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    written = replace(example(), novelty=np.linspace(0, 30, 50))
+    write_predictions(written, path)
+    assert path.read_text().splitlines()[0].endswith(",split,group,novelty")
+    read = read_predictions(path)
+    assert read.novelty is not None
+    np.testing.assert_allclose(read.novelty, written.novelty, rtol=1e-5)
+    write_predictions(example(), path)
+    assert read_predictions(path).novelty is None
+
+
+def test_novelty_that_is_no_number_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(HEADER.strip() + ",novelty\na,Benign,1,0,0.5\nb,Benign,1,0,much\n")
+    with pytest.raises(DataError, match=r"line 3: could not convert string to float: 'much'"):
+        read_predictions(path)
+
+
+def test_novelty_is_joined_where_all_parts_know_it() -> None:
+    one = replace(example(3), paths=("a", "c", "e"), novelty=np.array([1.0, 3.0, 5.0]))
+    two = replace(example(2), paths=("b", "d"), novelty=np.array([2.0, 4.0]))
+    both = join([one, two])
+    assert both.novelty is not None
+    assert both.novelty.tolist() == [1, 2, 3, 4, 5]
+    assert join([one, replace(two, novelty=None)]).novelty is None
 
 
 def test_targets_and_predicted_follow_the_order_of_the_classes() -> None:

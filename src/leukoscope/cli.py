@@ -79,7 +79,12 @@ Database = Annotated[
         show_default=False,
     ),
 ]
-Keys = Annotated[Path, typer.Option(help="The file of names and hashed keys.", metavar="FILE")]
+Keys = Annotated[
+    Path,
+    typer.Option(
+        help="The file of names and hashed keys.", metavar="FILE", envvar="LEUKOSCOPE_KEYS"
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)

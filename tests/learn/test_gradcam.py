@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from leukoscope.errors import UsageError
 from leukoscope.learn import networks
 from leukoscope.learn.classifier import Classifier, ClassifierConfig
-from leukoscope.learn.gradcam import heat
+from leukoscope.learn.gradcam import gradcam
 
 SIZE = 64
 
@@ -41,7 +41,7 @@ def spots() -> NDArray[np.uint8]:
 
 @pytest.mark.parametrize(("target", "row", "column"), [(0, 12, 12), (1, 44, 52)])
 def test_it_peaks_on_the_planted_spot(target: int, row: int, column: int) -> None:
-    maps = heat(classifier(Colours()), spots(), target)
+    maps, _ = gradcam(classifier(Colours()), spots(), targets=[target] * 2)
     assert maps.shape == (2, SIZE, SIZE)
     assert maps.max(axis=(1, 2)) == pytest.approx([1, 1])
     for one in maps:
@@ -50,7 +50,7 @@ def test_it_peaks_on_the_planted_spot(target: int, row: int, column: int) -> Non
 
 
 def test_nothing_for_the_class_is_nothing_in_the_map() -> None:
-    assert not heat(classifier(Colours()), spots(), 2).any()
+    assert not gradcam(classifier(Colours()), spots(), targets=[2, 2])[0].any()
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5", "resnet18"])
@@ -60,7 +60,7 @@ def test_other_weights_give_another_map(name: str) -> None:
     found = []
     for seed in range(2):
         torch.manual_seed(seed)
-        found.append(heat(classifier(networks.build(name, 3), name), pixels, 1))
+        found.append(gradcam(classifier(networks.build(name, 3), name), pixels, targets=[1])[0])
     assert all(((one >= 0) & (one <= 1)).all() for one in found)
     assert np.abs(found[0] - found[1]).max() > 0.01
 
@@ -68,4 +68,4 @@ def test_other_weights_give_another_map(name: str) -> None:
 def test_a_network_without_places_is_refused() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 3))
     with pytest.raises(UsageError, match="colours has no layer"):
-        heat(classifier(network), spots(), 0)
+        gradcam(classifier(network), spots(), targets=[0, 0])

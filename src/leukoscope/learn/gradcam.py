@@ -1,5 +1,7 @@
 """Where the network looked."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,12 +12,14 @@ from leukoscope.learn.classifier import Classifier
 
 
 @torch.enable_grad()
-def heat(classifier: Classifier, pixels: NDArray[np.uint8], target: int) -> NDArray[np.float32]:
-    """N×S×S of what spoke for the class `target` in N×S×S×3 pixels, its maximum 1 in each image.
+def gradcam(
+    classifier: Classifier, pixels: NDArray[np.uint8], *, targets: Sequence[int]
+) -> tuple[NDArray[np.float32], list[int]]:
+    """N×S×S maps of N×S×S×3 pixels, each scaled to a maximum of 1, and the N classes they are for.
 
-    Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391) on the last layer that still has places:
-    its channels weighted by their mean gradient, added, without what spoke against the class. An
-    image in which nothing spoke for it is 0 everywhere. Raises `UsageError` for a network whose
+    Selvaraju et al. 2017, arXiv 1610.02391: the channels of the last layer that still has places,
+    each weighted by the mean gradient of the class's logit, summed, without what speaks against the
+    class. A map of zeros says that nothing speaks for it. Raises `UsageError` for a network whose
     layers have no places.
     """
     device = next(classifier.parameters()).device
@@ -33,11 +37,13 @@ def heat(classifier: Classifier, pixels: NDArray[np.uint8], target: int) -> NDAr
             hook.remove()
     if not layers:
         raise UsageError(f"{classifier.config.network} has no layer whose places could be shown.")
-    (gradient,) = torch.autograd.grad(logits[:, target].sum(), layers[-1])
+    scores = logits[torch.arange(len(pixels)), list(targets)]
+    (gradient,) = torch.autograd.grad(scores.sum(), layers[-1])
     weights = gradient.mean(dim=(2, 3), keepdim=True)
     maps = (weights * layers[-1].detach()).sum(dim=1, keepdim=True).relu()
     shown = nn.functional.interpolate(
         maps.float(), size=pixels.shape[1:3], mode="bilinear", align_corners=False
     )[:, 0]
     highest = shown.amax(dim=(1, 2), keepdim=True)
-    return np.asarray((shown / highest.clamp_min(1e-12)).cpu().numpy(), dtype=np.float32)
+    scaled = (shown / highest.clamp_min(1e-12)).cpu().numpy()
+    return np.asarray(scaled, dtype=np.float32), list(targets)

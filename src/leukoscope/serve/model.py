@@ -46,14 +46,16 @@ def open_model(folder: Path | None) -> Model:
             "where FOLDER is the classifier folder that leukoscope train or benchmark wrote."
         )
     classifier = classifiers.load(chosen)
-    device = inference_device()
+    # The same answer to four digits as everywhere else: bfloat16 would move the third.
+    device = inference_device("float32")
     config = classifier.config
 
     def answer(pixels: Pixels) -> "Answers":
         return prediction.answer(classifier, pixels, fabric=device, quiet=True)
 
     def heat(pixels: Pixels, target: int) -> NDArray[np.float32]:
-        one: NDArray[np.float32] = gradcam.heat(classifier, pixels[None], target)[0]
+        maps, _ = gradcam.gradcam(classifier, pixels[None], targets=[target])
+        one: NDArray[np.float32] = maps[0]
         return one
 
     answers = answer(np.full((1, config.size, config.size, 3), 255, dtype=np.uint8))

@@ -22,7 +22,6 @@ from starlette.testclient import TestClient
 from leukoscope.data.images import decode
 from leukoscope.learn import networks, prediction
 from leukoscope.learn.classifier import Classifier, ClassifierConfig
-from leukoscope.learn.devices import inference_device
 from leukoscope.serve.app import create_app
 from leukoscope.serve.limits import Limits
 from leukoscope.serve.model import open_model
@@ -75,7 +74,7 @@ def test_http_and_python_give_the_same_probabilities(tmp_path: Path, reviews: Re
         file = io.BytesIO()
         Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(file, "PNG")
         files.append(file.getvalue())
-    model, exact = open_model(tmp_path / "classifier"), inference_device("float32")
+    model = open_model(tmp_path / "classifier")
     with TestClient(create_app(assemble(model, reviews)), base_url="http://localhost") as client:
         rows = send(client, *files).json()["images"]
         heat = client.get("/api/explain", params={"sha256": rows[0]["sha256"]})

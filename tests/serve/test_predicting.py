@@ -22,6 +22,7 @@ from starlette.testclient import TestClient
 from leukoscope.data.images import decode
 from leukoscope.learn import networks, prediction
 from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.devices import inference_device
 from leukoscope.serve.app import create_app
 from leukoscope.serve.limits import Limits
 from leukoscope.serve.model import open_model
@@ -74,14 +75,13 @@ def test_http_and_python_give_the_same_probabilities(tmp_path: Path, reviews: Re
         file = io.BytesIO()
         Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(file, "PNG")
         files.append(file.getvalue())
-    model = open_model(tmp_path / "classifier")
+    model, exact = open_model(tmp_path / "classifier"), inference_device("float32")
     with TestClient(create_app(assemble(model, reviews)), base_url="http://localhost") as client:
         rows = send(client, *files).json()["images"]
         heat = client.get("/api/explain", params={"sha256": rows[0]["sha256"]})
     for row, content in zip(rows, files, strict=True):
-        expected = prediction.answer(
-            classifier, decode(content, 32)[None], quiet=True
-        ).probabilities[0]
+        said = prediction.answer(classifier, decode(content, 32)[None], fabric=exact, quiet=True)
+        expected = said.probabilities[0]
         assert list(row["answer"]["probabilities"].values()) == pytest.approx(expected, abs=1e-4)
     assert Image.open(io.BytesIO(heat.content)).size == (32, 32)
 

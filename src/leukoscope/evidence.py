@@ -21,6 +21,7 @@ from leukoscope.evaluate import (
     groups,
     operating,
     resampling,
+    scores,
 )
 from leukoscope.evaluate.inputs import binary
 from leukoscope.evaluate.intervals import Measured
@@ -153,9 +154,10 @@ def _calibration(
     if validation is not None:
         temperature = calibration.fit_temperature(validation.targets, validation.probabilities)
         scaled = calibration.apply_temperature(probabilities, temperature)
-        after = evaluate(labels, scaled, classes=test.classes, groups=names).as_dict()
-        shown = ("loss", "brier", "ece", "ece_equal_mass")
-        found["temperature"] = {"value": temperature, "after": {key: after[key] for key in shown}}
+        measured = scores.measure(labels, scaled, test.classes, drawn.units)
+        measured |= calibration.measure(labels, scaled, drawn)
+        after = {key: as_json(measured[key]) for key in ("loss", "brier", "ece", "ece_equal_mass")}
+        found["temperature"] = {"value": temperature, "after": after}
     return found
 
 

@@ -113,6 +113,20 @@ def test_a_network_does_not_differ_from_itself() -> None:
     assert accuracy.high - accuracy.low > 0  # no difference seen is not none
 
 
+@pytest.mark.parametrize("groups", [["one"] * 40, None])
+def test_nothing_is_certain_of_a_perfect_network_and_a_blind_one(groups: list[str] | None) -> None:
+    labels = np.arange(40) % 2
+    blind = np.full((40, 2), 0.5)
+    found = named(compare(labels, np.eye(2)[labels], blind, classes=("a", "b"), groups=groups))
+    for name in ("accuracy", "mcc", "auroc"):
+        one = found[name]
+        assert one.interval.low < one.value < one.interval.high
+        assert one.p_value > 0
+    if groups is not None:
+        assert found["accuracy"].interval.method == "one group"
+        assert found["auroc"].p_value == 1
+
+
 def test_swapping_the_networks_turns_the_difference_round() -> None:
     labels, one, other = drawn(120, 8, skill=1.6)
     there = named(compare(labels, one, other, classes=("a", "b")))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leukoscope.evaluate.inputs import binary, number
+from leukoscope.evaluate.inputs import binary, members, number
 
 
 def test_groups_are_numbered_by_name() -> None:
@@ -43,3 +43,9 @@ def test_the_negative_class_comes_first_wherever_it_stood() -> None:
 def test_an_unknown_negative_class_is_refused() -> None:
     with pytest.raises(ValueError, match="negative class Healthy is not among A, B"):
         binary(np.array([0]), np.array([[1.0, 0.0]]), ("A", "B"), "Healthy")
+
+
+def test_the_rows_of_large_groups_are_found() -> None:
+    numbers, _ = number(list("babbacb"), 7)
+    found = {index: rows.tolist() for index, rows in members(numbers, 2)}
+    assert found == {0: [1, 4], 1: [0, 2, 3, 6]}

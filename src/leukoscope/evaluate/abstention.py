@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import betabinom
 
-from leukoscope.evaluate.inputs import Labels, Probabilities, check, number
+from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, members, number
 from leukoscope.evaluate.intervals import (
     CONFIDENCE,
     Interval,
@@ -126,10 +126,9 @@ def coverages_by_group(
     numbers, names = number(groups, len(labels))
     inside = sets[np.arange(len(labels)), labels]
     found = []
-    for index in np.flatnonzero(np.bincount(numbers, minlength=len(names)) >= smallest):
-        among = numbers == index
-        interval = clopper_pearson(int(inside[among].sum()), int(among.sum()), confidence)
-        found.append(_coverage(names[index], inside, sets, among, interval))
+    for index, rows in members(numbers, smallest):
+        interval = clopper_pearson(int(inside[rows].sum()), len(rows), confidence)
+        found.append(_coverage(names[index], inside, sets, rows, interval))
     return tuple(sorted(found, key=lambda one: (one.coverage, -one.n, one.name)))
 
 
@@ -165,7 +164,7 @@ def _coverage(
     name: str,
     inside: NDArray[np.bool_],
     sets: NDArray[np.bool_],
-    among: NDArray[np.bool_],
+    among: NDArray[np.bool_] | Numbers,
     interval: Interval,
 ) -> Coverage:
     size = sets[among].sum(axis=1)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, number
+from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, members, number
 from leukoscope.evaluate.intervals import (
     CONFIDENCE,
     Interval,
@@ -152,17 +152,15 @@ def by_group(
     """The groups of at least `smallest` images, the one with the largest error first."""
     numbers, names = number(groups, len(labels))
     certainty, right = _answers(labels, probabilities)
-    found = []
-    for index in np.flatnonzero(np.bincount(numbers, minlength=len(names)) >= smallest):
-        inside = numbers == index
-        found.append(
-            GroupCalibration(
-                name=names[index],
-                n=int(inside.sum()),
-                ece=expected_calibration_error(labels[inside], probabilities[inside]),
-                gap=float((certainty[inside] - right[inside]).mean()),
-            )
+    found = [
+        GroupCalibration(
+            name=names[index],
+            n=len(rows),
+            ece=expected_calibration_error(labels[rows], probabilities[rows]),
+            gap=float((certainty[rows] - right[rows]).mean()),
         )
+        for index, rows in members(numbers, smallest)
+    ]
     return tuple(sorted(found, key=lambda one: (-one.ece, one.name)))
 
 
@@ -177,7 +175,7 @@ def fit_temperature(labels: Labels, probabilities: Probabilities) -> float:
     that is right on all validation images is 0, and it would call every later answer certain.
 
     The loss is convex in 1 / T, so the search cannot stop beside the minimum. T stays within 0.01
-    and 100, and is 1 where it changes nothing: all rows uniform, or all zeros and ones.
+    and 100, and is 1 where all rows are uniform and it changes nothing.
     Raises ValueError as `check` does.
     """
     n, k = probabilities.shape

@@ -16,6 +16,7 @@ from leukoscope.evaluate.intervals import (
     CONFIDENCE,
     Interval,
     Spread,
+    around,
     linearised,
     outer_percentiles,
     reach,
@@ -119,14 +120,9 @@ def _counted(
         one, other = (float(pick(figures.of_tables(t[None], counts))[0]) for t in tables)
         effect = figures.influence(pick, tables[0], counts, labels, first)
         effect = effect - figures.influence(pick, tables[1], counts, labels, second)
-        low, high = outer_percentiles(
-            pick(resampled[0]) - pick(resampled[1]),
-            linearised(effect, labels, units).freedom,
-            units.count,
-            confidence,
-        )
-        interval = Interval(
-            min(low, one - other), max(high, one - other), f"bootstrap over {named}"
+        freedom = linearised(effect, labels, units).freedom
+        interval = _around(
+            one - other, pick(resampled[0]) - pick(resampled[1]), freedom, units, confidence
         )
         if name == "accuracy" and units.kind == "images":
             p, test = mcnemar(first == labels, second == labels), "exact McNemar"
@@ -135,6 +131,16 @@ def _counted(
             p, test = (1 + int(far.sum())) / (1 + len(far)), f"swaps of {named}"
         found.append(Difference(name, one, other, interval, p, test))
     return found
+
+
+def _around(
+    difference: float, resampled: Floats, freedom: float, units: Units, confidence: float
+) -> Interval:
+    if units.count < 2:
+        return Interval(-2.0, 2.0, f"one {units.kind.removesuffix('s')}")
+    low, high = outer_percentiles(resampled, freedom, units.count, confidence)
+    method = f"bootstrap over {units.count} {units.kind}"
+    return Interval(min(low, difference), max(high, difference), method)
 
 
 def _swaps(
@@ -169,19 +175,25 @@ def _scored(
         if a is None or b is None:
             continue
         spread = linearised(a.influence - b.influence, scores.strata(name, labels), units)
-        difference, far = a.value - b.value, reach(spread, confidence)
-        top = scores.top(name, first.shape[1])
+        difference, top = a.value - b.value, scores.top(name, first.shape[1])
         kind = scores.METHODS.get(name, "linearised")
         method = f"paired {kind} over {units.count} {units.kind}"
-        interval = Interval(max(difference - far, -top), min(difference + far, top), method)
-        p = _two_sided(difference, spread)
+        if spread.error == 0:  # nothing says how far it could be off
+            low, high = around(
+                difference + top, spread, count=units.count, top=2 * top, confidence=confidence
+            )
+            interval = Interval(low - top, high - top, method)
+        else:
+            far = reach(spread, confidence)
+            interval = Interval(max(difference - far, -top), min(difference + far, top), method)
+        p = _two_sided(difference, spread, units.count)
         found.append(Difference(name, a.value, b.value, interval, p, method))
     return found
 
 
-def _two_sided(difference: float, spread: Spread) -> float:
-    if not np.isfinite(spread.error):
+def _two_sided(difference: float, spread: Spread, count: int) -> float:
+    if difference == 0 or not np.isfinite(spread.error):
         return 1.0
-    if spread.error == 0:
-        return 1.0 if difference == 0 else 0.0
+    if spread.error == 0:  # every unit on the same side: a test of signs
+        return float(min(2 * 0.5**count, 1.0))
     return float(2 * stdtr(spread.freedom, -abs(difference) / spread.error))

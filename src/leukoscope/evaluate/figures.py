@@ -155,7 +155,9 @@ def measure(
     if prevalence is not None:
         picks["ppv"] = partial(_ppv, prevalence)
         picks["npv"] = partial(_npv, prevalence)
-    return found | {key: _combined(answers, pick, confidence) for key, pick in picks.items()}
+    for key, pick in picks.items():
+        found[key] = _combined(answers, pick, confidence, least=-1.0 if key == "mcc" else 0.0)
+    return found
 
 
 class _Answers(NamedTuple):
@@ -188,13 +190,15 @@ def _share(
     return Measured(None if np.isnan(value) else value, interval)
 
 
-def _combined(answers: _Answers, pick: Callable[[Figures], Floats], confidence: float) -> Measured:
+def _combined(
+    answers: _Answers, pick: Callable[[Figures], Floats], confidence: float, *, least: float
+) -> Measured:
     value = float(pick(answers.counted)[0])
     units = answers.drawn.units
     if np.isnan(value):
         return Measured(None)
     if units.count < 2:
-        return Measured(value, Interval(-1.0, 1.0, f"one {units.kind.removesuffix('s')}"))
+        return Measured(value, Interval(least, 1.0, f"one {units.kind.removesuffix('s')}"))
     labels, counts = answers.labels, answers.counts
     effect = influence(pick, counts, counts, labels, answers.predicted)
     freedom = linearised(effect, labels, units).freedom

@@ -1,6 +1,6 @@
 """Can these labels and probabilities be judged, and which of them belong together?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,15 @@ def number(groups: Sequence[str] | NDArray[np.str_], n: int) -> tuple[Numbers, t
     names = tuple(sorted(set(groups)))
     numbers = {name: index for index, name in enumerate(names)}
     return np.fromiter((numbers[name] for name in groups), np.int64, n), names
+
+
+def members(numbers: Numbers, smallest: int) -> Iterator[tuple[int, Numbers]]:
+    """The number of each group of at least so many images, and the rows of its images."""
+    rows = np.argsort(numbers, kind="stable")
+    ends = np.cumsum(np.bincount(numbers))
+    for index, (start, end) in enumerate(zip((0, *ends[:-1]), ends, strict=True)):
+        if end - start >= smallest:
+            yield index, rows[start:end]
 
 
 def binary(

@@ -86,9 +86,8 @@ def of_share(
         return Interval(0.0, 1.0, "one group")
     value = float(right[among].mean())
     spread = linearised(np.where(among, right - value, 0.0), among, drawn.units)
-    low, high = outer_percentiles(
-        resampling.share(drawn, right, among), spread.freedom, count, confidence
-    )
+    freedom = min(spread.freedom, count - 1.0)
+    low, high = outer_percentiles(resampling.share(drawn, right, among), freedom, count, confidence)
     return Interval(min(low, value), max(high, value), f"bootstrap over {count} groups")
 
 

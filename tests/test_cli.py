@@ -26,7 +26,10 @@ from leukoscope.data.samples import SPLITS, read_samples
 
 NETWORK = "squeezenet1_1"  # the smallest one that learns from 32 pixels
 TINY = ("--epochs", "1", "--set", "size=32", "--set", "batch=4", "--quiet")
-COMMANDS = ("benchmark", "audit", "find", "split", "train", "predict", "evaluate", "report")
+COMMANDS = (
+    *("benchmark", "audit", "find", "split", "train", "predict", "evaluate", "report"),
+    *("serve",),
+)
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def test_what_is_unlike_anything_and_what_cannot_be_read_says_so(
     drop(page, case)
     page.select_option("#sort", "uncertainty")
     first = page.locator("#list li").first
-    assert "field 4.png" in first.inner_text()
+    assert "field 4.png" in first.text_content()
     first.click()
     assert page.get_by_text("Unlike anything I know").is_visible()
     page.select_option("#filter", "failed")

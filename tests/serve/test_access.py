@@ -212,12 +212,14 @@ def test_figures_count_what_happened(client: TestClient) -> None:
     (sha256, _) = shas(send(client, RED, b"no picture"))
     client.post("/api/reviews", json=review(sha256))
     client.get("/nope")
+    client.request("MADE-UP", "/nope")
     text = client.get("/metrics").text
     assert 'leukoscope_images_total{outcome="answered"} 1.0' in text
     assert 'leukoscope_images_total{outcome="unreadable"} 1.0' in text
     assert 'leukoscope_reviews_total{decision="confirmed"} 1.0' in text
     assert 'route="/api/predict",status="200"} 1.0' in text
-    assert 'route="other",status="404"} 1.0' in text
+    assert 'method="GET",route="other",status="404"} 1.0' in text
+    assert "MADE-UP" not in text
     assert sha256 not in text
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
@@ -116,7 +116,7 @@ _REFUSALS = {
     Busy: _busy,
     TooMany: _too_many,
     RequestValidationError: _invalid,
-    DBAPIError: _database,
+    SQLAlchemyError: _database,
     ClientDisconnect: _gone,
     Exception: _failed,
 }

@@ -117,11 +117,12 @@ class Batcher:
         return part
 
     async def _work(self, part: "list[tuple[Pixels, asyncio.Future[Answers]]]") -> None:
-        pixels = np.stack([pixels for pixels, _ in part])
         started = time.perf_counter()
         try:
+            pixels = np.stack([pixels for pixels, _ in part])
             answers = await self.alone(lambda: self._answer(pixels))
-        except Exception as error:
+            rows = [_row(answers, row) for row in range(len(part))]
+        except Exception as error:  # whatever it is, it is these images' and not the next ones'
             for _, future in part:
                 if not future.done():
                     future.set_exception(error)
@@ -129,9 +130,9 @@ class Batcher:
         seconds = time.perf_counter() - started
         self._rate += _SMOOTHING * (len(part) / max(seconds, 1e-6) - self._rate)
         self._observe(len(part), seconds)
-        for row, (_, future) in enumerate(part):
+        for row, (_, future) in zip(rows, part, strict=True):
             if not future.done():
-                future.set_result(_row(answers, row))
+                future.set_result(row)
 
 
 def _row(answers: "Answers", row: int) -> "Answers":

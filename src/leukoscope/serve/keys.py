@@ -58,13 +58,16 @@ def read(path: Path) -> list[Key]:
 
 
 class Keyring:
-    """The keys of a file as it is now; a service sees added and removed keys at once."""
+    """The keys of a file as it is now; a service sees added and removed keys at once.
+
+    Raises `UsageError` when the file is not there.
+    """
 
     def __init__(self, path: Path) -> None:
+        read(path)  # raises when there is no such file; one that goes away later lets nobody in
         self._path = path
         self._changed = -1
         self._names: dict[str, str] = {}
-        self._refresh()
 
     def name(self, secret: str) -> str | None:
         """Whose key this is, or None.

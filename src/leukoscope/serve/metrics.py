@@ -11,6 +11,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -58,8 +59,9 @@ class Metrics:
         self._waiting.set_function(waiting)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """One request more."""
-        self._requests.labels(route, method, str(status)).inc()
+        """One request more; methods that a client made up are one, or it could fill the memory."""
+        known = method if method in _METHODS else "other"
+        self._requests.labels(route, known, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def batch(self, images: int, seconds: float) -> None:

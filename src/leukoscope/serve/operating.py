@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -50,7 +50,7 @@ def routes(service: Service) -> APIRouter:
         """Asks the database and looks at the queue. Needs no key."""
         try:
             await run_in_threadpool(service.reviews.check)
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             raise HTTPException(503, "The database does not answer.") from error
         service.batcher.check()
         return State(status="ready")

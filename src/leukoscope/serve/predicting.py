@@ -166,7 +166,8 @@ def _open(service: Service, upload: Upload) -> tuple[str, Pixels | str]:
 def _coloured(heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     strength = heat[..., None].astype(np.float64)
     colour = _LOW + strength * (_HIGH - _LOW)
-    return np.concatenate([colour, 255 * strength], axis=-1).round().astype(np.uint8)
+    # Squared, so that what spoke little leaves the cells to be seen.
+    return np.concatenate([colour, 255 * strength**2], axis=-1).round().astype(np.uint8)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

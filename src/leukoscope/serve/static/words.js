@@ -1,13 +1,10 @@
 // Numbers and states as a person reads them.
 
-/** A share in per cent; what is not quite 100 is never written so. */
+/** A share in per cent; what is not quite 100, or 0, is never written so. */
 export function percent(share) {
-  if (share === 1) return "100\u00a0%";
-  for (let digits = 1; digits < 6; digits++) {
-    const text = (100 * share).toFixed(digits);
-    if (Number(text) < 100) return `${text}\u00a0%`;
-  }
-  return "> 99.99999\u00a0%";
+  if (share > 0.999 && share < 1) return ">\u00a099.9\u00a0%";
+  if (share > 0 && share < 0.001) return "<\u00a00.1\u00a0%";
+  return `${(100 * share).toFixed(share === 1 ? 0 : 1)}\u00a0%`;
 }
 
 export const isUncertain = (answer) =>

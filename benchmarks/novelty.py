@@ -3,13 +3,13 @@
     python benchmarks/novelty.py RUN/resnet50-random-seed0 [MORE…] --root FOLDER --cells FOLDER
                                  [--sessions audit/sessions.csv] [--cache FOLDER]
 
-Each trained network of a run is asked what its layers see in 512 training images, in the
+Each trained network is asked what its layers see in 512 training images, in the
 validation images, in the test images, and in pictures that are no such fields: photographs, noise,
 blank slides, text; single cells of another laboratory (`--cells`, a folder of folders); test fields
 with another stain or focus; and photographs, noise and cells that were given the colours of a test
 field. Each score is fitted on the same images, and its threshold accepts 95 % of the validation
 images. Printed, as Markdown: the area under the ROC curve against the test images, and the share
-that is accepted, which should be 95 of 100 test images and none of the others.
+that is accepted, which should be 95 % of the test images and none of the others.
 
 With `--sessions` (of `leukoscope audit`), the novelty of a classifier is fitted again without the
 images of one look, for each look in turn: what it says of fields of a stain that it has not seen.
@@ -44,7 +44,7 @@ from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import outputs
 
 Pixels = NDArray[np.uint8]
-Seen = dict[str, NDArray[np.float64]]  # by layer; and "logits"
+Seen = dict[str, NDArray[np.float64]]  # "logits", then by layer, the last layer last
 Score = Callable[[Seen], NDArray[np.float64]]  # higher is more novel
 
 REMEMBERED = 512
@@ -56,14 +56,12 @@ PHOTOGRAPHS = (  # of scikit-image; the rest of its pictures are drawn
     *("coffee.png", "coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png"),
     *("moon.png", "motorcycle_left.png", "retina.jpg", "rocket.jpg"),
 )
-FAR = (
-    "photographs",
-    "noise",
-    "blank",
-    "text",
-    "photographs in its colours",
-    "noise in its colours",
-)
+KINDS = {  # of pictures that are no such field
+    "far": ("photographs", "noise", "blank", "text"),
+    "far, in its colours": ("photographs in its colours", "noise in its colours"),
+    "cells": ("cells",),
+    "cells, in its colours": ("cells in its colours",),
+}
 GRADES = {
     **{"blue dye": (0.5, 2.0), "eosin": (0.5, 2.0), "white balance": (-0.2, 0.2)},
     **{"blur": (1.0, 2.0, 4.0), "scale": (1.5,)},
@@ -146,9 +144,7 @@ def recoloured(pictures: Pixels, fields: Pixels, rng: np.random.Generator) -> Pi
     return changed
 
 
-def pictures(
-    fields: Pixels, cell_folder: Path | None, rng: np.random.Generator
-) -> dict[str, Pixels]:
+def pictures(fields: Pixels, cell_folder: Path, rng: np.random.Generator) -> dict[str, Pixels]:
     """What is unlike the fields, or changed, by name."""
     size = fields.shape[1]
     some = fields[np.sort(rng.permutation(len(fields))[:SHIFTED])]
@@ -156,16 +152,15 @@ def pictures(
     sets |= {"blank": blank(some[:28], rng), "text": text(size, rng)}
     sets["photographs in its colours"] = recoloured(sets["photographs"], fields, rng)
     sets["noise in its colours"] = recoloured(sets["noise"], fields, rng)
-    if cell_folder is not None:
-        sets["cells"] = cells(cell_folder, size)
-        sets["cells in its colours"] = recoloured(sets["cells"], fields, rng)
+    sets["cells"] = cells(cell_folder, size)
+    sets["cells in its colours"] = recoloured(sets["cells"], fields, rng)
     for change in PERTURBATIONS:
         for amount in GRADES.get(change.name, ()):
             sets[f"{change.name} {amount:g}"] = perturb(some, change, amount)
     return sets
 
 
-def look(training: outcome.Training, root: Path, cell_folder: Path | None) -> dict[str, Seen]:
+def look(training: outcome.Training, root: Path, cell_folder: Path) -> dict[str, Seen]:
     """What the layers see in every set; of the uncalibrated network."""
     rng = np.random.default_rng(0)
     classifier, pixels = load(training.classifier), training.pixels(root)
@@ -173,7 +168,8 @@ def look(training: outcome.Training, root: Path, cell_folder: Path | None) -> di
     sets = {"learned": pixels[learned]}
     sets |= {name: pixels[training.numbers(name)] for name in ("validation", "test")}
     sets |= pictures(sets["test"], cell_folder, rng)
-    layers, fabric = networks.depths(classifier.network), fabric_for()
+    layers = [*networks.early_layers(classifier.network), networks.last_layer(classifier.network)]
+    fabric = fabric_for()
     seen = {}
     for name, images in sets.items():
         logits, features = outputs(classifier, images, layers=layers, fabric=fabric, quiet=True)
@@ -186,23 +182,28 @@ def look(training: outcome.Training, root: Path, cell_folder: Path | None) -> di
 
 
 def ours(learned: Seen, held_out: Seen) -> Score:
-    """The score that ships: nearest remembered image at five depths."""
-    memories = remember(
-        *({k: v for k, v in s.items() if k != "logits"} for s in (learned, held_out))
-    )
+    """The score that ships: the nearest remembered image to four early layers."""
+    memories = remember(early(learned), early(held_out))
     return lambda asked: novelty(asked, memories)
 
 
 def colours(learned: Seen, held_out: Seen) -> Score:
     """The same of the first layer alone: mean and spread of three colours."""
-    first = next(name for name in learned if name != "logits")
+    first = next(iter(early(learned)))
     memories = remember({first: learned[first]}, {first: held_out[first]})
     return lambda asked: novelty({first: asked[first]}, memories)
 
 
-def all_mahalanobis(learned: Seen, held_out: Seen) -> Score:
-    """Lee et al. 2018 at the same depths: one Gaussian each, the largest relative distance."""
-    scores = {name: gaussian(learned[name]) for name in learned if name != "logits"}
+def last(learned: Seen, held_out: Seen) -> Score:
+    """The same of the last layer alone."""
+    name = list(learned)[-1]
+    memories = remember({name: learned[name]}, {name: held_out[name]})
+    return lambda asked: novelty({name: asked[name]}, memories)
+
+
+def gaussians(learned: Seen, held_out: Seen) -> Score:
+    """Lee et al. 2018 at the same layers: one Gaussian each, the largest relative distance."""
+    scores = {name: gaussian(features) for name, features in early(learned).items()}
     usual = {name: np.quantile(f(held_out[name]), ACCEPTED) for name, f in scores.items()}
     return lambda asked: np.max([f(asked[n]) / usual[n] for n, f in scores.items()], axis=0)
 
@@ -255,9 +256,10 @@ def vim(learned: Seen, held_out: Seen) -> Score:
 
 
 CANDIDATES = {
-    "nearest image, five depths (ships)": ours,
-    "Mahalanobis, five depths": all_mahalanobis,
+    "nearest image, early layers (ships)": ours,
+    "Mahalanobis, early layers": gaussians,
     "nearest image, colours alone": colours,
+    "nearest image, last layer": last,
     "nearest neighbours, last layer": nearest,
     "Mahalanobis, last layer": mahalanobis,
     "relative Mahalanobis, last layer": relative_mahalanobis,
@@ -265,6 +267,10 @@ CANDIDATES = {
     "energy": energy,
     "largest logit": max_logit,
 }
+
+
+def early(seen: Seen) -> Seen:
+    return {name: seen[name] for name in list(seen)[1:-1]}
 
 
 def penultimate(seen: Seen) -> NDArray[np.float64]:
@@ -297,40 +303,38 @@ def gaussian(learned: NDArray[np.floating], *, centre: bool = True) -> Callable[
 
 
 def compare(name: str, seen: dict[str, Seen]) -> None:
-    """One table: a row per set, a column per score, `AUROC · accepted %`."""
-    columns: dict[str, dict[str, tuple[float, float]]] = {}
+    """A table of all scores on sets of a kind together, and one of the score that ships on each."""
+    print(
+        f"\n### {name}\n\n| score | test |",
+        " | ".join(KINDS),
+        "|\n|---|---:|" + "---:|" * len(KINDS),
+    )
     for candidate, fit in CANDIDATES.items():
         score = fit(seen["learned"], seen["validation"])
         values = {key: score(part) for key, part in seen.items() if key != "learned"}
-        limit = np.quantile(values["validation"], ACCEPTED, method="higher")
-        columns[candidate] = {}
-        for key, asked in values.items():
-            both = np.concatenate((values["test"], asked))
-            truth = np.repeat((0, 1), (len(values["test"]), len(asked)))
-            columns[candidate][key] = (
-                float(roc_auc_score(truth, both)),
-                float((asked <= limit).mean()),
-            )
-    print(f"\n### {name}\n\n| images | n |", " | ".join(CANDIDATES), "|")
-    print("|---|---:|" + "---:|" * len(CANDIDATES))
-    for key in (key for key in seen if key not in ("learned", "validation")):
-        cells_of_row = [
-            f"{100 * column[key][1]:.0f} %"
-            if key == "test"
-            else f"{column[key][0]:.3f} · {100 * column[key][1]:.0f} %"
-            for column in columns.values()
-        ]
-        n = len(seen[key]["logits"])
-        print(f"| {key} | {n} |", " | ".join(cells_of_row), "|")
-    for title, keys in {"far": FAR, "cells": ("cells",)}.items():
-        if not all(key in seen for key in keys):
+        limit = float(np.quantile(values["validation"], ACCEPTED, method="higher"))
+        kinds = [np.concatenate([values[key] for key in keys]) for keys in KINDS.values()]
+        row = [f"{auroc(values['test'], kind):.3f} · {accepted(kind, limit)}" for kind in kinds]
+        print(f"| {candidate} | {accepted(values['test'], limit)} |", " | ".join(row), "|")
+        if fit is ours:
+            shipped = values
+    print("\n| images | n | AUROC | accepted (95 % interval) |\n|---|---:|---:|---:|")
+    for key, value in shipped.items():
+        if key == "validation":
             continue
-        n = sum(len(seen[key]["logits"]) for key in keys)
-        accepted = round(
-            sum(columns[next(iter(CANDIDATES))][k][1] * len(seen[k]["logits"]) for k in keys)
-        )
-        interval = clopper_pearson(accepted, n)
-        print(f"\n{title}: {accepted} of {n} accepted, at most {100 * interval.high:.1f} % (95 %).")
+        interval = clopper_pearson(int((value <= 1).sum()), len(value))
+        area = "" if key == "test" else f"{auroc(shipped['test'], value):.3f}"
+        share = f"{accepted(value, 1)} ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+        print(f"| {key} | {len(value)} | {area} | {share} |")
+
+
+def auroc(known: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    truth = np.repeat((0, 1), (len(known), len(other)))
+    return float(roc_auc_score(truth, np.concatenate((known, other))))
+
+
+def accepted(values: NDArray[np.float64], limit: float) -> str:
+    return f"{100 * (values <= limit).mean():.0f} %"
 
 
 def unseen_looks(training: outcome.Training, seen: dict[str, Seen], sessions: Path) -> None:
@@ -368,7 +372,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("trainings", type=Path, nargs="+", help="folders of trained networks")
     parser.add_argument("--root", type=Path, required=True, help="the folder of the images")
-    parser.add_argument("--cells", type=Path, help="a folder of folders with single cells")
+    parser.add_argument("--cells", type=Path, required=True, help="a folder of folders of cells")
     parser.add_argument("--sessions", type=Path, help="sessions.csv of an audit")
     parser.add_argument("--cache", type=Path, help="where what the layers saw is kept")
     given = parser.parse_args()

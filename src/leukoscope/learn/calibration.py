@@ -14,7 +14,7 @@ from leukoscope.learn import networks
 from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.prediction import outputs
 
-_REMEMBERED = 512  # training images at most; with 256 the comparison in docs/results is the same
+_REMEMBERED = 512  # training images at most: their number changes little (docs/results/novelty.md)
 
 
 def calibrate(
@@ -37,7 +37,7 @@ def calibrate(
     session are called novel more often than the threshold promises.
     """
     plain = Classifier(classifier.network, replace(classifier.config, temperature=1.0)).eval()
-    layers = networks.depths(classifier.network)
+    layers = networks.early_layers(classifier.network)
     logits, held_out = outputs(plain, pixels[validation], layers=layers, fabric=fabric, quiet=quiet)
     raw = softmax(logits, axis=1)
     temperature = fit_temperature(targets[validation], raw)

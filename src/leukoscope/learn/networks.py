@@ -131,9 +131,9 @@ def freeze_batch_norms(network: nn.Module) -> None:
             module.eval()
 
 
-def depths(network: nn.Module, count: int = 5) -> list[str]:
-    """The names of layers evenly spread over the depth of the network, the first and the last ones
-    among them."""
+def early_layers(network: nn.Module) -> list[str]:
+    """The names of four layers: the first one, which sees the image, to one at a quarter of the
+    depth; of at most twelve that are evenly spread, the first four."""
     # Attention calls the weights of its inner layers, not the layers.
     layers = [
         name
@@ -141,8 +141,8 @@ def depths(network: nn.Module, count: int = 5) -> list[str]:
         if isinstance(module, nn.Linear | nn.Conv2d)
         and not {"attn", "self_attention"} & set(name.split("."))
     ]
-    places = np.linspace(0, len(layers) - 1, min(count, len(layers)))
-    return [layers[place] for place in places.round().astype(int)]
+    places = np.linspace(0, len(layers) - 1, min(12, len(layers)))
+    return [layers[place] for place in places[:4].round().astype(int)]
 
 
 @contextmanager
@@ -150,8 +150,8 @@ def watching(network: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, Te
     """What the named layers see in a forward pass within the block: N×D features by layer.
 
     A layer that sees a map of places gives the mean and the standard deviation of each channel
-    over the places; the first one, so, of the colours. The last layer of nearly all networks sees
-    no map but the penultimate features. Passes of other threads leave no trace.
+    over the places; the first one, so, of the colours. The last layer of nearly all networks
+    (`last_layer`) sees no map but the penultimate features. Passes of other threads leave no trace.
     """
     seen: dict[str, Tensor] = {}
     thread = threading.get_ident()

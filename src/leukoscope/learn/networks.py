@@ -74,7 +74,7 @@ def build(
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = dropout
-    head = _last_layer(network)
+    head = last_layer(network)
     if weights != "none":
         state, origin = _imagenet(name) if weights == "imagenet" else _local(Path(weights))
         _load(network, name, state, head, origin)
@@ -126,7 +126,7 @@ def freeze_batch_norms(network: nn.Module) -> None:
             module.eval()
 
 
-def _last_layer(network: nn.Module) -> str:
+def last_layer(network: nn.Module) -> str:
     """The last linear layer, or (SqueezeNet) the convolution that plays its part."""
     layers: list[str] = [
         n for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)
@@ -135,7 +135,7 @@ def _last_layer(network: nn.Module) -> str:
 
 
 def _replace_last_layer(network: nn.Module, classes: int) -> None:
-    name = _last_layer(network)
+    name = last_layer(network)
     old = network.get_submodule(name)
     new: nn.Linear | nn.Conv2d
     if isinstance(old, nn.Conv2d):

@@ -55,12 +55,11 @@ def explain(
     maps, targets = gradcam(
         classifier, image[None], targets=None if target is None else [target], fabric=fabric
     )
-    seen = enlarged(maps[0], len(image))
     covered, fall = occlusion(classifier, image, target=targets[0], fabric=fabric, quiet=quiet)
     agreement = None
-    if np.ptp(seen) > 0 and np.ptp(covered) > 0:
-        agreement = float(spearmanr(seen, covered, axis=None).statistic)
-    return Explanation(targets[0], seen, covered, fall, agreement)
+    if np.ptp(maps) > 0 and np.ptp(covered) > 0:
+        agreement = float(spearmanr(maps[0], covered, axis=None).statistic)
+    return Explanation(targets[0], maps[0], covered, fall, agreement)
 
 
 def gradcam(
@@ -71,13 +70,14 @@ def gradcam(
     fabric: Fabric | None = None,
     quiet: bool = True,
 ) -> tuple[Map, list[int]]:
-    """N×h×w maps of N×S×S×3 pixels at the resolution of the network's last convolutional stage,
-    each scaled to a maximum of 1, and the N classes they are for, by default the likeliest ones.
+    """N×S×S maps of N×S×S×3 pixels, each scaled to a maximum of 1, and the N classes they are for,
+    by default the likeliest ones.
 
-    Selvaraju et al. 2017, arXiv 1610.02391: the channels of the stage, each weighted by the mean
-    gradient of the class's score, summed, without what speaks against the class. The score is the
-    logit less the mean of the other logits, since what raises all alike decides nothing. A map of
-    zeros says that nothing there speaks for the class.
+    Selvaraju et al. 2017, arXiv 1610.02391: the channels of the last convolutional stage, each
+    weighted by the mean gradient of the class's score, summed, without what speaks against the
+    class, and enlarged to the picture. The score is the logit less the mean of the other logits,
+    since what raises all alike decides nothing. A map of zeros says that nothing at that depth
+    speaks for the class.
     """
     fabric = fabric or fabric_for("float32")
     classifier = classifier.to(fabric.device).eval()
@@ -94,8 +94,9 @@ def gradcam(
                     wanted = torch.tensor(targets[start : start + len(part)], device=logits.device)
                 (slopes,) = torch.autograd.grad(_scores(logits, wanted).sum(), seen)
             weights = slopes.mean((2, 3), keepdim=True)
-            heat = (weights * seen[0].detach()).sum(1).relu()
-            maps.append(_scaled(heat.float().cpu().numpy()))
+            heat = (weights * seen[0].detach()).sum(1, keepdim=True).relu()
+            large = F.interpolate(heat.float(), pixels.shape[1:3], mode="bilinear")
+            maps.append(_scaled(large[:, 0].cpu().numpy()))
             chosen += wanted.tolist()
             advance(len(part))
     return np.concatenate(maps), chosen
@@ -147,13 +148,6 @@ def occlusion(
             advance(len(part))
     mean = np.maximum(fall / times, 0)
     return _scaled(mean[None])[0], float(mean.max() / before) if before > 0 else 0.0
-
-
-def enlarged(heat: Map, side: int) -> Map:
-    """An h×w map at side×side, bilinear."""
-    large = F.interpolate(torch.from_numpy(heat)[None, None], (side, side), mode="bilinear")
-    answer: Map = large[0, 0].numpy()
-    return answer
 
 
 @torch.no_grad()

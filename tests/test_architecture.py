@@ -27,6 +27,10 @@ ALLOWED = {
     "report": BASE | {"data", "audit", "evaluate"},
     "audits": BASE | {"data", "audit", "report"},
     "trial": BASE | {"settings", "data", "audit", "learn", "evaluate"},
+    "pooling": {"data", "audit", "evaluate", "learn"},
+    "scoring": BASE | {"pooling", "data", "audit", "learn"},
+    "explanation": BASE | {"trial", "data", "audit", "learn", "report"},
+    "exporting": BASE | {"data", "learn"},
     "benchmark": BASE
     | {"settings", "recipes", "results", "trial", "audits"}
     | {"data", "audit", "learn", "evaluate", "report"},
@@ -36,6 +40,9 @@ ALLOWED = {
         "results",
         "benchmark",
         "audits",
+        "scoring",
+        "explanation",
+        "exporting",
         "data",
         "audit",
         "learn",

@@ -1,9 +1,18 @@
 """Nuclei and scale bars are found where they are, and attention is counted where it lies."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from leukoscope.audit.attention import REGIONS, attention, spreads
+from leukoscope.audit.attention import (
+    REGIONS,
+    Looked,
+    attention,
+    read_attention,
+    spreads,
+    write_attention,
+)
 from leukoscope.audit.regions import nuclei, scale_bar
 from leukoscope.data.synthetic import draw
 
@@ -78,14 +87,19 @@ def test_attention_is_counted_where_it_lies() -> None:
     assert attention(np.zeros((128, 128), np.float32), image).shares is None
 
 
-def test_the_spread_of_a_class_is_that_of_its_images() -> None:
+def test_the_spread_of_a_class_is_that_of_its_images(tmp_path: Path) -> None:
     image = field()
     maps = [np.zeros((128, 128), np.float32) for _ in range(4)]
     for count, heat in enumerate(maps):  # none, a third, a half, three fifths on the nucleus
         heat[30, 30] = count
         heat[100, 100] = 2 if count else 0
-    found = [attention(heat, image) for heat in maps]
-    spread = spreads(["B", "A", "A", "A"], found)
+    rows = [
+        Looked(f"{k}.png", label, "A", attention(heat, image))
+        for k, (label, heat) in enumerate(zip("BAAA", maps, strict=True))
+    ]
+    table = tmp_path / "attention.csv"
+    write_attention(rows, table)
+    spread = spreads(read_attention(table))
     assert [(one.label, one.region, one.n) for one in spread] == [("A", r, 3) for r in REGIONS]
     assert spread[0].quartiles[1] == pytest.approx(0.5)
-    assert spread[0].area == pytest.approx(found[0].areas[0])
+    assert spread[0].area == pytest.approx(rows[0].attention.areas[0], abs=1e-6)

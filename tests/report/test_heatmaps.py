@@ -23,7 +23,9 @@ def test_one_picture_and_several_are_drawn() -> None:
     heat, nowhere = np.full((32, 32), 0.5, np.float32), np.zeros((32, 32), bool)
     somewhere = nowhere.copy()
     somewhere[4:9, 4:9] = True
-    one = Explained(picture(), heat, heat, somewhere, nowhere, "$\\frac{x.png", "a\x00caption")
+    one = Explained(
+        picture(), heat, heat, somewhere, nowhere, "$\\frac{x.png", ("a\x00caption", "of two lines")
+    )
     single, double = (png(explanations([one] * count), dpi=40) for count in (1, 2))
     assert single.startswith(b"\x89PNG")
     assert len(double) > 1.5 * len(single)

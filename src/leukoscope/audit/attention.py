@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.audit.regions import Pixels, nuclei, scale_bar
+from leukoscope.files import read_csv, write_csv
 
 REGIONS = ("nuclei", "scale_bar", "background")
 
@@ -35,6 +37,48 @@ def attention(heat: NDArray[np.floating], image: Pixels) -> Attention:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """A row of `attention.csv`: where a network looked in one image."""
+
+    path: str
+    label: str  # empty when it is not known
+    predicted: str
+    attention: Attention
+
+
+_AREAS = tuple(f"{region}_area" for region in REGIONS)
+
+
+def write_attention(rows: Sequence[Looked], path: Path) -> None:
+    """`path` as the table: `path, label, predicted`, the share of the attention on each region
+    (empty where nothing spoke for the predicted class), and that of the area."""
+    columns = ("path", "label", "predicted", *REGIONS, *_AREAS)
+    table = []
+    for row in rows:
+        shares = row.attention.shares or ("", "", "")
+        figures = [f"{f:.6f}" if f != "" else "" for f in (*shares, *row.attention.areas)]
+        table.append((row.path, row.label, row.predicted, *figures))
+    write_csv(path, columns, table)
+
+
+def read_attention(path: Path) -> list[Looked]:
+    """The rows of an `attention.csv`."""
+    _, rows = read_csv(path, ("path", "label", "predicted", *REGIONS, *_AREAS))
+    return [
+        Looked(
+            row["path"],
+            row["label"],
+            row["predicted"],
+            Attention(
+                _three([float(row[name]) for name in REGIONS]) if row[REGIONS[0]] else None,
+                _three([float(row[name]) for name in _AREAS]),
+            ),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class Spread:
     """How a region's share of the attention is spread over the images of a class."""
 
@@ -45,11 +89,11 @@ class Spread:
     area: float  # the region's mean share of these pictures
 
 
-def spreads(labels: Sequence[str], found: Sequence[Attention]) -> list[Spread]:
+def spreads(rows: Sequence[Looked]) -> list[Spread]:
     """One per class and region, in the order of the names and of `REGIONS`."""
     listed = []
-    for label in sorted(set(labels)):
-        own = [a for a, b in zip(found, labels, strict=True) if b == label and a.shares is not None]
+    for label in sorted({row.label for row in rows}):
+        own = [row.attention for row in rows if row.label == label and row.attention.shares]
         if not own:
             continue
         shares = np.array([one.shares for one in own])

@@ -31,9 +31,12 @@ class Measures:
     colour: NDArray[np.float64]  # N×6: mean and spread of red, green and blue
 
 
-def measure(pixels: Pixels, *, quiet: bool = False) -> Measures:
-    """The measures of N×H×W×3 pixels, row by row."""
-    with ThreadPoolExecutor() as pool, bar("looking at quality", len(pixels), quiet=quiet) as step:
+def measure(pixels: Pixels, *, threads: int | None = None, quiet: bool = False) -> Measures:
+    """The measures of N×H×W×3 pixels, row by row; by as many threads as there are cores."""
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        bar("looking at quality", len(pixels), quiet=quiet) as step,
+    ):
         rows = []
         for row in pool.map(_measure, pixels):
             rows.append(row)

@@ -12,6 +12,9 @@ from leukoscope.errors import UsageError
 from leukoscope.files import make_folder, read_json, replacing, write_text
 from leukoscope.learn import networks
 
+DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
+WEIGHTS = "model.safetensors"
+
 
 @dataclass(frozen=True, slots=True)
 class ClassifierConfig:
@@ -57,7 +60,7 @@ class Classifier(nn.Module):
     def save(self, folder: Path) -> None:
         """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout."""
         make_folder(folder)
-        save_weights(self.network.state_dict(), folder / "model.safetensors")
+        save_weights(self.network.state_dict(), folder / WEIGHTS)
         write_text(folder / "config.json", json.dumps(asdict(self.config), indent=2) + "\n")
 
 
@@ -83,6 +86,16 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 def load(folder: Path) -> Classifier:
     """The classifier saved in `folder`, ready to predict."""
+    config = read_config(folder)
+    network = networks.empty(
+        config.network, len(config.classes), normalization=config.normalization
+    )
+    load_weights(network, folder / WEIGHTS)
+    return Classifier(network.to(memory_format=torch.channels_last), config).eval()
+
+
+def read_config(folder: Path) -> ClassifierConfig:
+    """What `config.json` in `folder` says; `UsageError` when that is not a classifier."""
     values = read_json(folder / "config.json")
     known = {field.name for field in fields(ClassifierConfig)}
     if unknown := sorted(set(values) - known):
@@ -96,8 +109,4 @@ def load(folder: Path) -> Classifier:
         raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
     if len(config.mean) != 3 or len(config.std) != 3:
         raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
-    network = networks.empty(
-        config.network, len(config.classes), normalization=config.normalization
-    )
-    load_weights(network, folder / "model.safetensors")
-    return Classifier(network.to(memory_format=torch.channels_last), config).eval()
+    return config

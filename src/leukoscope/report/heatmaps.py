@@ -29,7 +29,7 @@ class Explained:
     nuclei: Mask
     scale_bar: Mask
     title: str
-    caption: str
+    caption: tuple[str, ...]  # lines
 
 
 def overlay(picture: Pixels, heat: Map) -> Pixels:
@@ -63,4 +63,5 @@ def _draw(strip: Any, one: Explained) -> None:
     for mask, colour in ((one.nuclei, _GREEN), (one.scale_bar, ORANGE)):
         if mask.any():
             panels[0].contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
-    strip.supxlabel(plain(one.caption, longest=160), fontsize=SMALL, color=INK)
+    caption = "\n".join(plain(line, longest=160) for line in one.caption)
+    strip.supxlabel(caption, fontsize=SMALL, color=INK)

@@ -20,7 +20,7 @@ import torch
 from sklearn import metrics as sk
 
 import leukoscope
-from leukoscope import trial
+from leukoscope import outcome, trial
 from leukoscope.audit.shortcuts import colour_forest
 from leukoscope.benchmark import Comparison, benchmark, train_listed
 from leukoscope.data import sources, synthetic
@@ -203,7 +203,7 @@ def test_the_same_call_again_computes_nothing(
     def forbidden(*_: object, **__: object) -> None:
         pytest.fail("a finished network was computed again")
 
-    monkeypatch.setattr(trial, "_probabilities", forbidden)
+    monkeypatch.setattr(outcome, "finish", forbidden)
     same = ("samples.csv", "card.json", "results.csv", *OURS[-2:])
     before = content(copy, *same)
     times = [(copy / name).stat().st_mtime_ns for name in OURS[-2:]]

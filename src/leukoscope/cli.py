@@ -64,6 +64,13 @@ Groups = Annotated[
     Path | None,
     typer.Option(help="A CSV of path and group (patients), instead of inferred sessions."),
 ]
+FinishedRun = Annotated[
+    Path, typer.Argument(help="The folder of a benchmark or of one training.", metavar="RUN")
+]
+ImagesRoot = Annotated[
+    Path | None,
+    typer.Option(help="The folder of the images; by default the run's.", metavar="DIR"),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -286,6 +293,15 @@ def predict(
     ] = None,
     *,
     out: Annotated[Path, typer.Option(help="The table to write: .csv, .jsonl or .parquet.")],
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="Another classifier, of another fold or seed, whose answers are averaged with "
+            "the first; may be repeated.",
+            metavar="CLASSIFIER",
+        ),
+    ] = None,
     tile: Annotated[
         int | None,
         typer.Option(
@@ -325,7 +341,7 @@ def predict(
     folder, words = hub.split(classifier, paths or [])
     done = score(
         Scoring(
-            classifier=folder,
+            classifiers=[folder, *map(hub.find, also or [])],
             words=words,
             out=out,
             engine=engine,
@@ -442,7 +458,32 @@ def evaluate(
     predictions: Annotated[
         Path, typer.Argument(help="A predictions.csv, ours or another program's.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder of metrics.json.")],
+    out: Annotated[Path, typer.Option(help="The folder of metrics.json and the tables.")],
+    validation: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predictions of validation images, on which a temperature, a threshold and "
+            "prediction sets are chosen."
+        ),
+    ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Predictions of the same images by another network; may be repeated."),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(help="The negative class; by default Benign, or the first of two."),
+    ] = None,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(help="The share of positives, for predictive values; by default the test's."),
+    ] = None,
+    sensitivity: Annotated[
+        float, typer.Option(help="What the threshold chosen on validation images has to reach.")
+    ] = 0.99,
+    coverage: Annotated[
+        float, typer.Option(help="The share of sets that have to hold the true class.")
+    ] = 0.95,
     samples: Annotated[
         Path | None,
         typer.Option(
@@ -455,16 +496,20 @@ def evaluate(
     ] = None,
 ) -> None:
     """All figures of a predictions.csv, and what leaks through the split behind them."""
-    from leukoscope import audits
-    from leukoscope.data.predictions import read_predictions
-    from leukoscope.evaluate import metrics
-    from leukoscope.files import write_json
+    from leukoscope import audits, evaluations
+    from leukoscope.evidence import Options
 
-    read = read_predictions(predictions)
-    figures = metrics.evaluate(read.targets, read.probabilities, classes=read.classes)
-    write_json(make_folder(out) / "metrics.json", figures.as_dict())
-    _print_metrics(figures)
-    print(f"\nAll figures: {out / 'metrics.json'}")
+    found = evaluations.run(
+        predictions,
+        out,
+        validation=validation,
+        others=compare or [],
+        options=Options(negative, prevalence, sensitivity, coverage),
+    )
+    _print_metrics(found.metrics)
+    for note in found.notes:
+        print(f"note: {note}")
+    print(f"\nAll figures: {out / 'metrics.json'}\nTables:      {out / 'tables'}")
     behind = audits.leaks_behind(predictions, samples=samples, audit=audit)
     if behind is None:
         return
@@ -475,6 +520,38 @@ def evaluate(
             f"The split leaks what the protocol {protocol!r} forbids: these figures "
             f"are not what they are called."
         )
+
+
+@app.command()
+def calibrate(
+    run: FinishedRun,
+    root: ImagesRoot = None,
+    quiet: Quiet = False,
+) -> None:
+    """Calibrate the classifiers of a finished run, and write its figures anew; nothing is trained.
+
+    For runs made before classifiers knew prediction sets and novelty.
+    """
+    from leukoscope import revisit
+
+    for trial in revisit.calibrate(run, root=root, quiet=quiet):
+        print(trial)
+
+
+@app.command()
+def stress(
+    run: FinishedRun,
+    root: ImagesRoot = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="So many test images per training; without it, all.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write robustness.csv of each network: its figures when stain, light, focus or size change."""
+    from leukoscope import revisit
+
+    for table in revisit.stress(run, root=root, limit=images, quiet=quiet):
+        print(table)
 
 
 @app.command()

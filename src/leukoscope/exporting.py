@@ -1,6 +1,5 @@
 """What does a person get who wants the classifier without Leukoscope: graph, record, example?"""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ config = json.load(open("config.json"))
 session = onnxruntime.InferenceSession("model.onnx")
 picture = ImageOps.exif_transpose(Image.open("field.png")).convert("RGB")
 pixels = ImageOps.fit(picture, (config["size"], config["size"]), Image.Resampling.BICUBIC)
-(probabilities,) = session.run(None, {"pixels": np.asarray(pixels)[None]})
+(probabilities,) = session.run(["probabilities"], {"pixels": np.asarray(pixels)[None]})
 print(dict(zip(config["classes"], probabilities[0].tolist())))
 """
 
@@ -80,7 +79,8 @@ def export(given: Export) -> dict[str, Any]:
         of_what = "given images" if given.calibrate else "drawn smears"
         record["int8"] = {"calibrated_on": f"{len(trial.calibration)} {of_what}"} | asdict(change)
     if not alone:
-        _write_folder(given, asdict(config), record)
+        classifier.save_calibration(given.out)
+        _write_folder(given, record)
     return record
 
 
@@ -146,15 +146,15 @@ def _target(label: str, classes: Sequence[str], origin: str) -> int:
     return classes.index(meant)
 
 
-def _write_folder(given: Export, config: dict[str, Any], record: dict[str, Any]) -> None:
-    write_text(given.out / "config.json", json.dumps(config, indent=2) + "\n")
+def _write_folder(given: Export, record: dict[str, Any]) -> None:
     write_json(given.out / "export.json", record)
     card = given.classifier / "README.md"
     text = card.read_text(encoding="utf-8") if card.is_file() else "# Classifier\n"
     text = text.partition(_HEADING)[0].rstrip()
+    side, count = record["size"], len(record["classes"])
     section = (
-        f"{_HEADING}\n\n`model.onnx` (opset {record['opset']}) takes N×{config['size']}×"
-        f"{config['size']}×3 uint8 RGB pixels and answers N×{len(config['classes'])} "
-        f"probabilities; normalisation and temperature are inside.\n\n```python\n{EXAMPLE}```\n"
+        f"{_HEADING}\n\n`model.onnx` (opset {record['opset']}) takes N×{side}×{side}×3 uint8 RGB "
+        f"pixels and answers N×{count} probabilities; normalisation and temperature are inside."
+        f"\n\n```python\n{EXAMPLE}```\n"
     )
     write_text(given.out / "README.md", f"{text}\n\n{section}")

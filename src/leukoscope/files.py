@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,35 @@ def read_csv(path: Path, required: Sequence[str]) -> tuple[list[str], list[dict[
             columns = list(reader.fieldnames or ())
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as CSV: {reason(error)}.") from error
-    missing = [name for name in required if name not in columns]
-    if missing:
-        raise UsageError(
-            f"{path} has no column {', '.join(missing)}; its columns are {', '.join(columns)}."
-        )
+    _require(path, columns, required)
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
             raise UsageError(f"{path}, line {number}: not {len(columns)} fields as in its header.")
     return columns, rows
+
+
+def read_csv_columns(
+    path: Path, required: Sequence[str], *, rows: int = 65_536
+) -> Iterator[dict[str, tuple[str, ...]]]:
+    """The columns of a CSV file, so many rows at a time, in whatever order and however long they
+    are; `UsageError` if one is missing or a row has another number of fields."""
+    done = 2  # line numbers as a person counts them, the header included
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = filter(None, csv.reader(file, strict=True))
+            columns = next(reader, [])
+            _require(path, columns, required)
+            while block := list(islice(reader, rows)):
+                if set(map(len, block)) != {len(columns)}:
+                    row = next(row for row in block if len(row) != len(columns))
+                    raise UsageError(
+                        f"{path}, line {done + block.index(row)}: not {len(columns)} fields as in "
+                        f"its header."
+                    )
+                yield dict(zip(columns, zip(*block, strict=True), strict=True))
+                done += len(block)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as CSV: {reason(error)}.") from error
 
 
 def make_folder(path: Path) -> Path:
@@ -94,3 +115,16 @@ def make_folder(path: Path) -> Path:
 def reason(error: Exception) -> str:
     """What went wrong in the system's words, without the number and the path."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).rstrip(".")
+
+
+def _require(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
+    if not columns:
+        raise UsageError(f"{path} is empty; it needs the columns {', '.join(required)}.")
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise UsageError(
+            f"{path} has no column {', '.join(missing)}; its columns are {', '.join(columns)}."
+        )
+    twice = [name for name in columns if columns.count(name) > 1]
+    if twice:
+        raise UsageError(f"{path} has more than one column {twice[0]}.")

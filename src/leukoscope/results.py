@@ -8,6 +8,7 @@ from typing import Any
 from leukoscope.errors import UsageError
 from leukoscope.files import read_csv, read_json, write_csv
 from leukoscope.recipes import NETWORKS
+from leukoscope.report.run import history_files
 
 BASELINES = ("colour-forest", "majority")
 FIGURES = (
@@ -38,9 +39,8 @@ def _row(folder: Path) -> dict[str, Any]:
         value = metrics[name]["value"]
         row[name] = "" if value is None else value
     row["confusion"] = json.dumps(metrics["confusion"])
-    histories = [folder / "history.csv", *sorted(folder.glob("fold*/history.csv"))]
-    if there := [file for file in histories if file.exists()]:
-        row["train_seconds"], row["train_images_per_second"] = _times(there)
+    if histories := history_files(folder):
+        row["train_seconds"], row["train_images_per_second"] = _times(histories)
     return row
 
 

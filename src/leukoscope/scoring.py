@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from leukoscope import __version__
 from leukoscope.audit import quality
+from leukoscope.audit.threads import threads
 from leukoscope.data import inputs, tables
 from leukoscope.data.images import UnreadableImage, decode_fields
 from leukoscope.data.inputs import Picture
@@ -40,7 +41,7 @@ _HELD = 2**28  # bytes of files from archives that wait to be decoded
 class Scoring:
     """What is to be scored, and how. The fields are the options of `leukoscope predict`."""
 
-    classifier: Path  # a folder
+    classifiers: Sequence[Path]  # folders; the answers of several are averaged
     words: Sequence[str]  # files, folders, patterns, archives, or `-`
     out: Path
     engine: str = "auto"
@@ -91,13 +92,13 @@ def score(scoring: Scoring) -> Scored:
     _check(scoring)
     files = inputs.expand(scoring.words)
     make_folder(scoring.out.parent)
-    from leukoscope.learn.backends import open_backend  # after the cheap checks: it imports torch
+    from leukoscope.learn.backends import open_backends  # after the cheap checks: it imports torch
     from leukoscope.learn.prediction import FEW
 
     few = len(files) <= FEW and not any(map(inputs.is_archive, files)) and scoring.tile is None
     precision = "float32" if few and scoring.precision == "auto" else scoring.precision
-    backend = open_backend(
-        scoring.classifier, engine=scoring.engine, device=scoring.device, precision=precision
+    backend = open_backends(
+        scoring.classifiers, engine=scoring.engine, device=scoring.device, precision=precision
     )
     columns = _columns(backend, scoring)
     header = {
@@ -164,7 +165,7 @@ def _fill(
     total = max(1, sum(path.stat().st_size for path in files if path.exists()))
     done, started = 0, time.perf_counter()
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        threads() as pool,
         bar("predicting", total, counted=False, quiet=scoring.quiet) as advance,
     ):
         advance(_skip(journal, found), note="")
@@ -224,7 +225,7 @@ def _decode(picture: Picture, size: int, tile: int | None) -> _Decoded:
         fields, shown = decode_fields(picture.content, size, tile=tile)
     except UnreadableImage as error:
         return _Decoded(picture, nothing, error=str(error))
-    measures = quality.measure(fields, threads=1, quiet=True)
+    measures = quality.measure(fields, threads=False)
     return _Decoded(picture, fields, shown, measures.nuclei, quality.warnings(measures))
 
 

@@ -1,25 +1,21 @@
-"""One network, or baseline, on one split: trained, tested once, and written down."""
+"""One network, or baseline, on one split: trained if need be, and handed on to be tested."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from leukoscope.audit import shortcuts
-from leukoscope.data import images, splits
-from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
+from leukoscope import outcome
+from leukoscope.data import splits
 from leukoscope.data.samples import SPLITS, Sample, Task, fingerprint, write_samples
 from leukoscope.errors import UsageError
 from leukoscope.files import make_folder, read_json, write_json
+from leukoscope.outcome import Training
 from leukoscope.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Probabilities = NDArray[np.float64]
 _COUNTS = tuple(f"n_{split}" for split in SPLITS)
 
 
@@ -64,9 +60,8 @@ def run(
     for rows, inside in zip(parts, _folds(folder, len(parts)), strict=True):
         _run(trial, rows, root, task, inside, fabric=fabric, quiet=quiet)
     if fabric.is_global_zero and not (folder / "metrics.json").exists():
-        tested = [read_predictions(one / "predictions.csv") for one in _folds(folder, len(parts))]
         write_json(folder / "settings.json", _settings_of_folds(trial, parts, task))
-        _write_metrics(join(tested), trial.protocol, folder)
+        outcome.pool(folder)
     fabric.barrier()
 
 
@@ -101,20 +96,47 @@ def _run(
     fabric: "Fabric",
     quiet: bool,
 ) -> None:
-    done = (folder / "metrics.json").exists()
+    done, trained = (folder / "metrics.json").exists(), _is_trained(folder)
     fabric.barrier()  # no process may see what another one is about to write
     if done:
         return
-    make_folder(folder)
+    training = Training(make_folder(folder), _settings(trial, rows, task), rows)
     if fabric.is_global_zero:
-        write_json(folder / "settings.json", _settings(trial, rows, task))
+        write_json(folder / "settings.json", dict(training.settings))
         write_samples(rows, folder / "samples.csv")
-    pixels, _ = images.load(rows, root, size=trial.size, quiet=quiet)
-    probabilities = _probabilities(trial, folder, rows, pixels, task, fabric, quiet)
+    if trial.settings is not None and not trained:
+        _train(training, trial.settings, root, fabric=fabric, quiet=quiet)
     if fabric.is_global_zero:
-        tested = [row for row in rows if row.split == "test"]
-        _write_test(trial, tested, probabilities, task, folder)
+        outcome.finish(training, root, fabric=fabric, quiet=quiet)
     fabric.barrier()
+
+
+def _is_trained(folder: Path) -> bool:
+    """Whether an earlier call was cut short after the training: its checkpoint, which is deleted
+    when the classifier is saved, costs hours to come by again."""
+    saved = (folder / "classifier" / "config.json").exists()
+    return saved and not (folder / "checkpoint.pt").exists()
+
+
+def _train(
+    training: Training,
+    settings: TrainingSettings,
+    root: Path,
+    *,
+    fabric: "Fabric",
+    quiet: bool,
+) -> None:
+    from leukoscope.learn.training import TrainingData, train
+
+    data = TrainingData(
+        training.pixels(root, quiet=quiet),
+        training.targets,
+        training.task.classes,
+        training.numbers("train"),
+        training.numbers("validation"),
+        fingerprint(training.rows),
+    )
+    train(data, settings, training.folder, fabric=fabric, quiet=quiet)
 
 
 def _settings_of_folds(
@@ -154,68 +176,3 @@ def _compare(trial: Trial, settings: Mapping[str, Any], folder: Path) -> None:
                 f"{folder} was made with {key} {before.get(key)}, not {value}; choose another "
                 f"--out, or delete the folder."
             )
-
-
-def _probabilities(
-    trial: Trial,
-    folder: Path,
-    rows: Sequence[Sample],
-    pixels: NDArray[np.uint8],
-    task: Task,
-    fabric: "Fabric",
-    quiet: bool,
-) -> Probabilities:
-    """N×K probabilities of the test rows, which nothing before this has looked at."""
-    targets = np.array(task.targets(rows), dtype=np.int64)
-    train, validation, test = (
-        np.flatnonzero([row.split == split for row in rows]) for split in SPLITS
-    )
-    count = len(task.classes)
-    if trial.network == "majority":
-        return shortcuts.majority(targets[train], len(test), classes=count)
-    if trial.network == "colour-forest":
-        return shortcuts.colour_forest(
-            pixels[train], targets[train], pixels[test], classes=count, seed=trial.seed
-        )
-    from leukoscope.learn import prediction, training
-
-    assert trial.settings is not None
-    data = training.TrainingData(
-        pixels, targets, task.classes, train, validation, fingerprint(rows)
-    )
-    classifier, _ = training.train(data, trial.settings, folder, fabric=fabric, quiet=quiet)
-    if not fabric.is_global_zero:
-        return np.empty((0, count))
-    return prediction.predict(classifier, pixels[test], fabric=fabric, quiet=quiet)
-
-
-def _write_test(
-    trial: Trial,
-    test: Sequence[Sample],
-    probabilities: Probabilities,
-    task: Task,
-    folder: Path,
-) -> None:
-    predictions = Predictions(
-        paths=tuple(row.path for row in test),
-        labels=tuple(task.class_of[row.label] for row in test),
-        classes=task.classes,
-        probabilities=probabilities,
-        splits=tuple(row.split for row in test),
-        groups=tuple(row.group for row in test),
-    )
-    _write_metrics(predictions, trial.protocol, folder)
-
-
-def _write_metrics(predictions: Predictions, protocol: str, folder: Path) -> None:
-    from leukoscope.evaluate.metrics import evaluate
-
-    write_predictions(predictions, folder / "predictions.csv")
-    grouped = protocol != "random" and all(predictions.groups)
-    metrics = evaluate(
-        predictions.targets,
-        predictions.probabilities,
-        classes=predictions.classes,
-        groups=predictions.groups if grouped else None,
-    )
-    write_json(folder / "metrics.json", metrics.as_dict())

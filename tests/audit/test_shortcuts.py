@@ -10,6 +10,7 @@ from leukoscope.audit.shortcuts import (
     BINS,
     MAP_SIDE,
     Probe,
+    View,
     background,
     colour_forest,
     colour_histogram,
@@ -17,6 +18,7 @@ from leukoscope.audit.shortcuts import (
     information,
     majority,
     probe,
+    views,
 )
 from leukoscope.data.images import Facts
 from leukoscope.data.synthetic import CLASSES, Smears, draw
@@ -83,16 +85,17 @@ def facts(count: int) -> list[Facts]:
     return [Facts("PNG", "RGB", 64, 64, 1000, "")] * count
 
 
+def viewed(smears: Smears, one: Sequence[Facts] | None = None) -> dict[str, View]:
+    count = len(smears.pixels)
+    paths = [f"{row:04d}.png" for row in np.random.default_rng(9).permutation(count)]
+    return views(smears.pixels, facts=one or facts(count), paths=paths, quiet=True)
+
+
 def probed(smears: Smears, *, one: Sequence[Facts] | None = None) -> dict[str, Probe]:
     labels = sorted({field.label for field in smears.fields})
     targets = np.array([labels.index(field.label) for field in smears.fields])
     found = probe(
-        smears.pixels,
-        targets,
-        [field.scene for field in smears.fields],
-        facts=one or facts(len(targets)),
-        paths=[f"{row:04d}.png" for row in np.random.default_rng(9).permutation(len(targets))],
-        quiet=True,
+        viewed(smears, one), targets, [field.scene for field in smears.fields], quiet=True
     )
     return {single.name: single for single in found}
 
@@ -161,6 +164,6 @@ def test_a_wrong_label_is_contradicted() -> None:
     targets = np.array([CLASSES.index(field.label) for field in smears.fields])
     wrong = targets.copy()
     wrong[7] = (wrong[7] + 1) % 4
-    found = contradicted(smears.pixels, wrong, [field.scene for field in smears.fields], quiet=True)
+    found = contradicted(viewed(smears), wrong, [field.scene for field in smears.fields])
     assert (7, targets[7]) in found
     assert len(found) < 10

@@ -1,5 +1,6 @@
 """Predictions come back as they were written, and what is no probability is refused."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from leukoscope import files
 from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 
@@ -150,3 +152,88 @@ def test_parts_are_joined_in_the_order_of_their_paths() -> None:
     np.testing.assert_array_equal(joined.probabilities, whole.probabilities[by_path])
     with pytest.raises(DataError, match="was predicted twice"):
         join([whole, part(order[:1])])
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = functools.partial(files.read_csv_columns, rows=2)
+    monkeypatch.setattr("leukoscope.data.predictions.read_csv_columns", parts)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_file_read_in_parts_is_the_same(tmp_path: Path) -> None:
+    written = example(n=7)
+    write_predictions(written, tmp_path / "predictions.csv")
+    read = read_predictions(tmp_path / "predictions.csv")
+    assert (read.paths, read.labels, read.groups) == (written.paths, written.labels, written.groups)
+    np.testing.assert_allclose(read.probabilities, written.probabilities, rtol=5e-9)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize(
+    ("last", "sentence"),
+    [
+        ("e,Pro,1,0", "line 6: the label 'Pro'"),
+        ("e,Benign,x,0", "line 6: could not convert string to float: 'x'"),
+        ("e,Benign,0.9,0.9", "line 6: 0.9, 0.9 are not probabilities"),
+        ("e,Benign,1", "line 6: not 4 fields"),
+        ("b,Benign,1,0", "line 6: b is listed twice"),
+    ],
+)
+def test_lines_are_counted_through_all_parts(tmp_path: Path, last: str, sentence: str) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(HEADER + "a,Benign,1,0\nb,Benign,1,0\nc,Benign,1,0\nd,Benign,1,0\n" + last)
+    with pytest.raises(LeukoscopeError, match=sentence):
+        read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty; it needs the columns path, label"),
+        ("path,label,label,probability_A,probability_B\na,A,B,1,0\n", "more than one column label"),
+        (HEADER + "a,Benign,1,0,1\n", "line 2: not 4 fields as in its header"),
+    ],
+)
+def test_a_table_that_is_none_is_a_wrong_call(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=sentence):
+        read_predictions(path)
+
+
+def test_rows_that_name_a_less_probable_class_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    rows = ("a,A,A,0.6,0.4", "b,A,B,0.6,0.4", "c,A,B,0.5,0.5", "d,A,?,0.6,0.4")
+    path.write_text("\n".join(["path,label,predicted,probability_A,probability_B", *rows]))
+    read = read_predictions(path)
+    assert read.overruled == 1  # b alone: equal ones may go either way, and ? names no class
+    assert read.predicted == ("A", "A", "A", "A")
+
+
+def test_a_picture_that_could_not_be_read_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    header = "path,label,predicted,probability_A,probability_B,error"
+    rows = ["a,A,A,0.6,0.4,", "b,A,,,,cannot be decoded", "c,B,B,0.2,0.8,"]
+    path.write_text("\n".join([header, *rows]))
+    read = read_predictions(path)
+    assert (read.paths, read.unreadable) == (("a", "c"), 1)
+    path.write_text("\n".join([header, *rows, "d,A,A,0.6,0.6,"]))
+    with pytest.raises(DataError, match=r"line 5: 0\.6, 0\.6 are not probabilities"):
+        read_predictions(path)
+    path.write_text("\n".join([header, *rows, "c,B,B,0.2,0.8,"]))
+    with pytest.raises(DataError, match="line 5: c is listed twice"):
+        read_predictions(path)
+    path.write_text("\n".join([header, rows[1]]))
+    with pytest.raises(DataError, match="no rows without an error"):
+        read_predictions(path)
+
+
+def test_classes_change_their_order_with_their_columns() -> None:
+    made = example()
+    turned = made.ordered(("Pre-B, late", "Benign", "Early"))
+    assert turned.predicted == made.predicted
+    assert turned.labels == made.labels
+    np.testing.assert_array_equal(turned.probabilities[:, 1], made.probabilities[:, 0])
+    with pytest.raises(DataError, match="cannot be held against those of A, B"):
+        made.ordered(("A", "B"))

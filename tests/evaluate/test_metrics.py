@@ -42,6 +42,9 @@ def test_figures_are_those_of_scikit_learn(k: int, ties: bool) -> None:
     assert got.balanced_accuracy == pytest.approx(sk.balanced_accuracy_score(labels, predicted))
     assert got.loss == pytest.approx(sk.log_loss(labels, probabilities, labels=range(k)))
     assert got.confusion == tuple(map(tuple, sk.confusion_matrix(labels, predicted).tolist()))
+    assert got.mcc == pytest.approx(sk.matthews_corrcoef(labels, predicted))
+    brier = sk.brier_score_loss(labels, probabilities[:, 1] if k == 2 else probabilities)
+    assert got.brier == pytest.approx(brier)
     score = probabilities[:, 1] if k == 2 else probabilities
     auroc = sk.roc_auc_score(labels, score, multi_class="ovr")
     assert got.auroc == pytest.approx(auroc)
@@ -51,6 +54,7 @@ def test_figures_are_those_of_scikit_learn(k: int, ties: bool) -> None:
         rest = sk.confusion_matrix(labels == index, predicted == index)
         assert one.specificity == pytest.approx(rest[0, 0] / rest[0].sum())
         assert one.recall == pytest.approx(rest[1, 1] / rest[1].sum())
+        assert one.npv == pytest.approx(rest[0, 0] / rest[:, 0].sum())
 
 
 def test_the_reference_tables_alexnet_row() -> None:
@@ -108,7 +112,10 @@ def test_row_order_changes_nothing(seed: int, k: int, random: object) -> None:
     one = evaluate(labels, probabilities, classes=NAMES[:k])
     other = evaluate(labels[order], probabilities[order], classes=NAMES[:k])
     assert one.confusion == other.confusion
-    assert one.intervals == other.intervals
+    assert one.intervals.keys() == other.intervals.keys()
+    for key, interval in one.intervals.items():
+        expected = pytest.approx((interval.low, interval.high), abs=1e-9)
+        assert (other.intervals[key].low, other.intervals[key].high) == expected
     assert other.loss == pytest.approx(one.loss)
     assert other.auroc == pytest.approx(one.auroc)
 
@@ -134,7 +141,7 @@ def test_as_dict_is_json_with_intervals() -> None:
         "high": got.intervals["accuracy"].high,
         "method": "Clopper-Pearson",
     }
-    assert read["loss"] == {"value": got.loss}
+    assert set(read["loss"]) == {"value", "low", "high", "method"}
     assert read["per_class"][1]["recall"]["low"] == got.intervals["recall:Early"].low
     assert read["confusion"] == [list(row) for row in got.confusion]
 
@@ -199,7 +206,104 @@ def test_intervals_over_groups_are_those_of_the_shares_they_belong_to() -> None:
     assert found.intervals["accuracy"] == group_bootstrap(right, groups)
     ones = labels == 1
     expected = group_bootstrap(right[ones], np.array(groups)[ones])
-    assert found.intervals["recall:b"] == expected
+    assert found.intervals["recall:b"].low == pytest.approx(expected.low, abs=0.02)
+    assert found.intervals["recall:b"].high == pytest.approx(expected.high, abs=0.02)
+    assert found.intervals["recall:b"].method == expected.method
     plain = evaluate(labels, probabilities, classes=("a", "b", "c"))
     assert plain.intervals["accuracy"].method == "Clopper-Pearson"
     assert plain.accuracy == found.accuracy
+
+
+def test_every_figure_has_an_interval_around_it() -> None:
+    labels, probabilities = drawn(120, 4, seed=2)
+    for groups in (None, [str(row % 15) for row in range(120)]):
+        got = evaluate(labels, probabilities, classes=NAMES, groups=groups).as_dict()
+        parts = [got, *got["per_class"], got["binary"]]
+        figures = [one for part in parts for one in part.values() if isinstance(one, dict)]
+        with_value = [one for one in figures if "value" in one]
+        assert len(with_value) == 16 + 4 * 7 + 12
+        for one in with_value:
+            assert one["low"] <= one["value"] <= one["high"]
+            assert one["low"] < one["high"]
+
+
+@pytest.mark.parametrize("groups", [None, [str(row // 3) for row in range(60)]])
+def test_nothing_perfect_is_without_a_lower_bound(groups: list[str] | None) -> None:
+    labels = np.arange(60) // 3 % 3
+    got = evaluate(labels, np.eye(3)[labels], classes=("Benign", "A", "B"), groups=groups)
+    figures = [*got.as_dict().values(), *got.as_dict()["per_class"][0].values()]
+    perfect = [one for one in figures if isinstance(one, dict) and one.get("value") == 1]
+    assert len(perfect) == 18
+    for one in perfect:
+        assert 0.5 < one["low"] < 0.99
+    assert 0 < got.intervals["aurc"].high < 0.3
+    assert got.intervals["loss"].high > 0.5
+
+
+def test_a_subtype_model_has_its_binary_figures() -> None:
+    labels, probabilities = drawn(150, 4, seed=6)
+    got = evaluate(labels, probabilities, classes=NAMES, negative="Benign").binary
+    assert got is not None
+    assert (got.negative, got.positive) == ("Benign", "Malignant")
+    truth, score = labels != 0, probabilities[:, 1:].sum(axis=1)
+    called = score > 0.5
+    value = {name: one.value for name, one in got.measured.items()}
+    assert value["sensitivity"] == pytest.approx(sk.recall_score(truth, called))
+    assert value["specificity"] == pytest.approx(sk.recall_score(~truth, ~called))
+    assert value["ppv"] == pytest.approx(sk.precision_score(truth, called))
+    assert value["npv"] == pytest.approx(sk.precision_score(~truth, ~called))
+    assert value["f1"] == pytest.approx(sk.f1_score(truth, called))
+    assert value["mcc"] == pytest.approx(sk.matthews_corrcoef(truth, called))
+    assert value["auroc"] == pytest.approx(sk.roc_auc_score(truth, score))
+    assert value["average_precision"] == pytest.approx(sk.average_precision_score(truth, score))
+    assert value["loss"] == pytest.approx(sk.log_loss(truth, score))
+    assert value["brier"] == pytest.approx(sk.brier_score_loss(truth, score))
+    assert (got.n_negative, got.n_positive) == ((~truth).sum(), truth.sum())
+
+
+def test_predictive_values_are_at_the_stated_prevalence() -> None:
+    labels, probabilities = drawn(150, 2, seed=6)
+    own = evaluate(labels, probabilities, classes=("N", "P"))
+    stated = evaluate(labels, probabilities, classes=("N", "P"), prevalence=0.01)
+    assert own.binary is not None
+    assert stated.binary is not None
+    assert own.binary.as_dict()["prevalence"] == np.mean(labels)
+    assert own.binary.as_dict()["prevalence_is"] == "of the test images"
+    assert stated.binary.as_dict()["prevalence"] == 0.01
+    sensitivity, specificity = (
+        own.binary.measured[name].value for name in ("sensitivity", "specificity")
+    )
+    ppv = stated.binary.measured["ppv"]
+    expected = sensitivity * 0.01 / (sensitivity * 0.01 + (1 - specificity) * 0.99)
+    assert ppv.value == pytest.approx(expected)
+    assert ppv.interval is not None
+    assert ppv.interval.low < expected < ppv.interval.high
+    same = evaluate(labels, probabilities, classes=("N", "P"), prevalence=float(np.mean(labels)))
+    assert same.binary is not None
+    assert same.binary.measured["ppv"].value == pytest.approx(own.binary.measured["ppv"].value)
+
+
+def test_without_a_negative_class_there_are_no_binary_figures() -> None:
+    labels, probabilities = drawn(30, 3, seed=1)
+    assert evaluate(labels, probabilities, classes=("A", "B", "C")).binary is None
+    with pytest.raises(ValueError, match="negative class D is not among"):
+        evaluate(labels, probabilities, classes=("A", "B", "C"), negative="D")
+
+
+def test_one_group_only_leaves_every_figure_open() -> None:
+    labels, probabilities = drawn(30, 2, seed=1)
+    got = evaluate(labels, probabilities, classes=("A", "B"), groups=["one"] * 30)
+    for key in ("accuracy", "balanced_accuracy", "auroc", "recall:A", "brier"):
+        interval = got.intervals[key]
+        assert interval.low <= 0
+        assert interval.high >= 1
+        assert interval.method.startswith("one group")
+
+
+def test_an_absent_class_leaves_json_without_nan() -> None:
+    labels, probabilities = np.zeros(5, int), np.full((5, 2), [0.9, 0.1])
+    got = evaluate(labels, probabilities, classes=("A", "B"), prevalence=0.1).as_dict()
+    read = json.loads(json.dumps(got, allow_nan=False))
+    assert read["auroc"] == {"value": None}
+    assert read["binary"]["sensitivity"] == {"value": None}
+    assert read["binary"]["ppv"] == {"value": None}

@@ -80,6 +80,29 @@ def test_folder_holds_no_format_that_can_run_code(folder: Path) -> None:
     assert load_file(folder / "model.safetensors").keys() == untrained().network.state_dict().keys()
 
 
+def test_damaged_memories_are_named(folder: Path) -> None:
+    change(folder, accepted=0.95)
+    with pytest.raises(UsageError, match=r"novelty\.safetensors is not there"):
+        load(folder)
+    save_file({"fc.centre": torch.zeros(3)}, folder / "novelty.safetensors")
+    with pytest.raises(UsageError, match=r"novelty\.safetensors has no tensor 'fc\.spread'"):
+        load(folder)
+
+
+def test_memories_of_layers_that_the_network_lacks_are_refused(folder: Path) -> None:
+    change(folder, accepted=0.95)
+    parts = {f"fc9.{name}": torch.zeros(3) for name in ("centre", "spread", "images", "limit")}
+    save_file(parts, folder / "novelty.safetensors")
+    with pytest.raises(UsageError, match=r"novelty\.safetensors knows a layer 'fc9'"):
+        load(folder)
+
+
+def test_thresholds_for_other_classes_are_refused(folder: Path) -> None:
+    change(folder, set_thresholds=[0.5, 0.5], coverage=0.95)
+    with pytest.raises(UsageError, match="2 set_thresholds for 3 classes"):
+        load(folder)
+
+
 def test_normalises_inside() -> None:
     classifier, images = untrained(), fields()
     by_hand = torch.empty(3, 3, 32, 32)

@@ -1,6 +1,7 @@
 """Every network answers with the right shape, learns with every parameter, and takes weights."""
 
 from pathlib import Path
+from threading import Thread
 from urllib.error import URLError
 
 import pytest
@@ -279,3 +280,60 @@ class TestImageNetWeights:
         file.write_bytes(content)
         with pytest.raises(LeukoscopeError, match=file.name):
             networks.build("squeezenet1_1", 2, weights="imagenet")
+
+
+FAMILIES = (
+    *("alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s"),
+    *("googlenet", "inception_v3", "maxvit_t", "mnasnet0_5", "mobilenet_v2"),
+    *("mobilenet_v3_small", "regnet_x_400mf", "resnet18", "resnext50_32x4d"),
+    *("shufflenet_v2_x0_5", "squeezenet1_1", "swin_t", "swin_v2_t", "vgg11", "vit_b_32"),
+)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_layers_of_every_family_are_watched_at_all_depths(name: str) -> None:
+    network = networks.empty(name, 3).eval()
+    layers = networks.depths(network)
+    assert len(set(layers)) == 5
+    assert layers[-1] == networks.last_layer(network)
+    side = 299 if name == "inception_v3" else 224
+    device = next(network.parameters()).device
+    with torch.no_grad(), networks.watching(network, layers) as seen:
+        network(torch.zeros(2, 3, side, side, device=device))
+    assert seen.keys() == set(layers)
+    assert {(features.ndim, len(features)) for features in seen.values()} == {(2, 2)}
+    assert seen[layers[0]].shape == (2, 6)  # mean and spread of three colours
+
+
+@pytest.mark.parametrize("name", ["alexnet", "resnet18", "squeezenet1_1", "vit_b_32"])
+def test_what_layers_see_is_what_a_pass_by_hand_shows(name: str) -> None:
+    torch.manual_seed(0)
+    network = networks.build(name, 3).eval()
+    images = torch.randn(2, 3, 224 if name == "vit_b_32" else 64, 224 if name == "vit_b_32" else 64)
+    layers = networks.depths(network)
+    with torch.no_grad():
+        plain = network(images)
+        with networks.watching(network, layers) as seen:
+            logits = network(images)
+    torch.testing.assert_close(logits, plain, rtol=0, atol=0)
+    colours = torch.cat((images.mean((2, 3)), images.flatten(2).std(2, correction=0)), dim=1)
+    torch.testing.assert_close(seen[layers[0]], colours)
+    last = network.get_submodule(layers[-1])
+    if isinstance(last, nn.Linear):  # the penultimate features: the logits follow from them
+        torch.testing.assert_close(last(seen[layers[-1]]), logits)
+    else:
+        assert seen[layers[-1]].shape == (2, 2 * last.weight.shape[1])
+
+
+def test_nothing_is_watched_after_the_block_or_from_another_thread() -> None:
+    network = networks.build("squeezenet1_1", 2).eval()
+    layers = networks.depths(network)
+    images = torch.zeros(1, 3, 32, 32)
+    with networks.watching(network, layers) as seen:
+        other = Thread(target=network, args=(images,))
+        other.start()
+        other.join()
+        assert not seen
+    network(images)
+    assert not seen
+    assert not any(module._forward_pre_hooks for module in network.modules())

@@ -108,9 +108,9 @@ def candidates(
     index = _index(points.code)
     votes: list[Doubles] = []
     starts = np.searchsorted(points.image, np.arange(0, len(rows) + _BLOCK, _BLOCK))
-    for first, last in pairwise(starts.tolist()):
-        if first < last:
-            votes += _votes(points, first, last, index)
+    blocks = [(first, last) for first, last in pairwise(starts.tolist()) if first < last]
+    for counted in pool.map(lambda block: _votes(points, block[0], block[1], index), blocks):
+        votes += counted
         advance(0)
     return _elected(votes, rows), marks
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +14,8 @@ from leukoscope import __version__
 from leukoscope.audit import duplicates, findings, price, quality, sessions, shortcuts
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.findings import Finding
-from leukoscope.audit.price import Point
 from leukoscope.audit.sessions import Sessions
-from leukoscope.audit.shortcuts import Probe
+from leukoscope.audit.shortcuts import View
 from leukoscope.data import images
 from leukoscope.data.samples import Sample, fingerprint, write_samples
 from leukoscope.errors import DataError, LeukoscopeError
@@ -32,11 +32,8 @@ class Audit:
 
     samples: tuple[Sample, ...]
     overlaps: tuple[Overlap, ...]
-    scenes: tuple[str, ...]
     sessions: Sessions | None
-    probes: tuple[Probe, ...]
     information: NDArray[np.float64] | None
-    price: tuple[Point, ...]
     findings: tuple[Finding, ...]
 
 
@@ -97,54 +94,14 @@ def audit(
     scenes = duplicates.scenes(rows, overlaps)
     checks.add("equal files", "leak", lambda: [findings.equal(rows, overlaps)])
     if not checks.has("overlapping fields"):
-        checks.add("overlapping fields", "leak", lambda: [findings.overlapping(rows, overlaps)])
+        checks.add("overlapping fields", "leak", lambda: [findings.overlapping(scenes, overlaps)])
         checks.add("random split", "leak", lambda: [findings.random_split(rows, overlaps)])
         checks.add("labels of twins", "label", lambda: [findings.twins(rows, overlaps)])
     if any(row.split for row in rows):
         checks.add("given split", "leak", lambda: [findings.given_split(rows, overlaps)])
 
     together = _sessions(checks, rows, pixels, facts, overlaps, groups, quiet)
-
-    labels = sorted({row.label for row in rows})
-    targets = np.array([labels.index(row.label) for row in rows])
-    probes: list[Probe] = []
-    points: list[Point] = []
-    information = None
-    if len(labels) < 2:
-        why = f"This check was not run: there is one class only ({labels[0]})."
-        for check in ("shortcuts", "information map", "price of leaking", "doubtful labels"):
-            checks.found.append(Finding(check, "shortcut", "not run", why))
-    else:
-        some = _some(scenes)
-        sample = _Probed(
-            pixels[some] if len(some) < len(rows) else pixels,
-            targets[some],
-            [scenes[row] for row in some],
-            [rows[row].path for row in some],
-            [facts[row] for row in some],
-        )
-        probes = checks.run("shortcuts", "shortcut", lambda: sample.probe(quiet), [])
-        chance = np.bincount(sample.targets).max() / len(some)
-        checks.found += [findings.shortcut(one, float(chance)) for one in probes]
-        information = checks.run(
-            "information map",
-            "shortcut",
-            lambda: shortcuts.information(sample.pixels, sample.targets),
-            None,
-        )
-        if information is not None:
-            checks.found.append(findings.information(information))
-        known = {"scene": sample.scenes}
-        if together is not None:
-            known["session"] = [together.session[row] for row in some]
-        points = checks.run("price of leaking", "leak", lambda: sample.price(known, quiet), [])
-        if points:
-            checks.found.append(findings.price(points))
-        checks.add(
-            "doubtful labels",
-            "label",
-            lambda: [findings.doubtful(sample.doubted(quiet), sample.paths, labels)],
-        )
+    information = _labels(checks, rows, pixels, facts, scenes, together, quiet)
     checks.add(
         "odd images",
         "quality",
@@ -153,16 +110,55 @@ def audit(
     return Audit(
         samples=tuple(rows),
         overlaps=tuple(overlaps),
-        scenes=tuple(scenes),
         sessions=together,
-        probes=tuple(probes),
         information=information,
-        price=tuple(points),
         findings=tuple(checks.found),
     )
 
 
-@dataclass(frozen=True, slots=True)
+def _labels(
+    checks: _Checks,
+    rows: Sequence[Sample],
+    pixels: NDArray[np.uint8],
+    facts: Sequence[images.Facts],
+    scenes: Sequence[str],
+    together: Sessions | None,
+    quiet: bool,
+) -> NDArray[np.float64] | None:
+    """The map of what each place says about the label, after all findings about labels."""
+    labels = sorted({row.label for row in rows})
+    if len(labels) < 2:
+        why = f"This check was not run: there is one class only ({labels[0]})."
+        for check in ("shortcuts", "information map", "price of leaking", "doubtful labels"):
+            checks.found.append(Finding(check, "shortcut", "not run", why))
+        return None
+    some = _some(scenes)
+    probed = _Probed(
+        pixels[some] if len(some) < len(rows) else pixels,
+        np.array([labels.index(rows[row].label) for row in some]),
+        [scenes[row] for row in some],
+        [rows[row].path for row in some],
+        [facts[row] for row in some],
+        quiet,
+    )
+    checks.add("shortcuts", "shortcut", probed.shortcuts)
+    information = checks.run(
+        "information map",
+        "shortcut",
+        lambda: shortcuts.information(probed.pixels, probed.targets),
+        None,
+    )
+    if information is not None:
+        checks.found.append(findings.information(information))
+    known = {"scene": probed.scenes}
+    if together is not None:
+        known["session"] = [together.session[row] for row in some]
+    checks.add("price of leaking", "leak", lambda: probed.price(known))
+    checks.add("doubtful labels", "label", lambda: [probed.doubtful(labels)])
+    return information
+
+
+@dataclass(frozen=True)  # without slots, for the cached property
 class _Probed:
     """The images that the probes see: all of them, or as many whole scenes as are enough."""
 
@@ -171,26 +167,29 @@ class _Probed:
     scenes: list[str]
     paths: list[str]
     facts: list[images.Facts]
+    quiet: bool
 
-    def probe(self, quiet: bool) -> list[Probe]:
-        """One probe per thing that is no cell."""
-        return shortcuts.probe(
-            self.pixels,
-            self.targets,
-            self.scenes,
-            facts=self.facts,
-            paths=self.paths,
-            quiet=quiet,
-        )
+    @cached_property
+    def views(self) -> dict[str, View]:
+        """What the probes see, measured once."""
+        return shortcuts.views(self.pixels, facts=self.facts, paths=self.paths, quiet=self.quiet)
 
-    def doubted(self, quiet: bool) -> list[tuple[int, int]]:
-        """Rows whose label forests that never saw their scene contradict."""
-        return shortcuts.contradicted(self.pixels, self.targets, self.scenes, quiet=quiet)
+    def shortcuts(self) -> list[Finding]:
+        """How well each thing that is no cell gives the label away."""
+        chance = float(np.bincount(self.targets).max() / len(self.targets))
+        probes = shortcuts.probe(self.views, self.targets, self.scenes, quiet=self.quiet)
+        return [findings.shortcut(one, chance) for one in probes]
 
-    def price(self, groups: Mapping[str, Sequence[str]], quiet: bool) -> list[Point]:
-        """The colour forest's points, ever further from what it learned."""
-        histograms = shortcuts.colour_histogram(self.pixels)
-        return price.price(histograms, self.targets, self.paths, groups, quiet=quiet)
+    def price(self, groups: Mapping[str, Sequence[str]]) -> list[Finding]:
+        """The colour forest's figures, ever further from what it learned."""
+        histograms = self.views["colour histogram"].features
+        points = price.price(histograms, self.targets, self.paths, groups, quiet=self.quiet)
+        return [findings.price(points)] if points else []
+
+    def doubtful(self, labels: Sequence[str]) -> Finding:
+        """The labels that forests contradict which never saw the scene."""
+        doubted = shortcuts.contradicted(self.views, self.targets, self.scenes)
+        return findings.doubtful(doubted, self.paths, labels)
 
 
 def _some(scenes: Sequence[str]) -> NDArray[np.int64]:

@@ -1,11 +1,8 @@
 """Equal files, and fields that overlap: what lets a test image be known from the training set."""
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from functools import lru_cache
 from itertools import combinations, product
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from leukoscope.audit.candidates import Candidate, candidates
 from leukoscope.audit.registration import CERTAIN, TURNS, Agreement, Picture, picture, register
+from leukoscope.audit.threads import each, threads
 from leukoscope.data.samples import Sample
 from leukoscope.errors import UsageError
 from leukoscope.files import read_csv, write_csv
@@ -138,14 +136,15 @@ def _equal(
     samples: Sequence[Sample], pixels: NDArray[np.uint8], quiet: bool
 ) -> dict[bytes, list[int]]:
     """The rows of each picture, by the hash of its pixels, first by path."""
+    digests = each(
+        lambda row: hashlib.sha256(pixels[row].tobytes()).digest(),
+        range(len(pixels)),
+        "comparing pixels",
+        quiet=quiet,
+    )
     groups = defaultdict(list)
-    with _pool() as pool, bar("comparing pixels", len(pixels), quiet=quiet) as advance:
-        digests = pool.map(
-            lambda row: hashlib.sha256(pixels[row].tobytes()).digest(), range(len(pixels))
-        )
-        for row, digest in enumerate(digests):
-            groups[digest].append(row)
-            advance()
+    for row, digest in enumerate(digests):
+        groups[digest].append(row)
     return {
         digest: sorted(rows, key=lambda row: samples[row].path) for digest, rows in groups.items()
     }
@@ -165,7 +164,7 @@ def _confirmed(
     pixels: NDArray[np.uint8], rows: Sequence[int], quiet: bool
 ) -> Iterator[tuple[Candidate, Agreement]]:
     """The candidates among these rows that agree when they are laid on one another."""
-    with _pool() as pool:
+    with threads() as pool:
         with bar("looking for the same cells", len(rows), quiet=quiet) as advance:
             proposed, marks = candidates(pixels, rows, pool, advance)
 
@@ -217,17 +216,3 @@ def _overlap(samples: Sequence[Sample], a: int, b: int, agreement: Agreement, si
         scale=round(place.scale, 3),
         common=round(agreement.common, 4),
     )
-
-
-@contextmanager
-def _pool() -> Iterator[ThreadPoolExecutor]:
-    """A thread per core, with OpenCV's own threads off: a small picture is no work for two."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            yield pool
-    finally:
-        cv2.setNumThreads(before)

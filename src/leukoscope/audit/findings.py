@@ -94,9 +94,10 @@ def equal(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     )
 
 
-def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
+def overlapping(scenes: Sequence[str], overlaps: Sequence[Overlap]) -> Finding:
+    """`scenes` has the scene of each image."""
     twins = {path for one in overlaps for path in (one.path_a, one.path_b)}
-    share = len(twins) / len(rows)
+    share = len(twins) / len(scenes)
     if not twins:
         return Finding(
             "overlapping fields",
@@ -106,17 +107,17 @@ def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
             0.0,
             "share",
         )
-    scenes = len(set(duplicates.scenes(rows, overlaps)))
+    different = len(set(scenes))
     return Finding(
         "overlapping fields",
         "leak",
         "problem",
-        f"{len(twins):,} of {len(rows):,} images ({share:.1%}) show cells that another image shows "
-        f"too, in {len(overlaps):,} pairs; the set has {scenes:,} different scenes.",
+        f"{len(twins):,} of {len(scenes):,} images ({share:.1%}) show cells that another image "
+        f"shows too, in {len(overlaps):,} pairs; the set has {different:,} different scenes.",
         share,
         "share",
         paths=tuple(sorted(twins))[:_LISTED],
-        details={"pairs": len(overlaps), "scenes": scenes},
+        details={"pairs": len(overlaps), "scenes": different},
     )
 
 
@@ -158,16 +159,25 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     label_of = {row.path: row.label for row in rows}
     across = [one for one in overlaps if label_of[one.path_a] != label_of[one.path_b]]
     if not across:
-        said = "No two overlapping images have different labels."
-        return Finding("labels of twins", "label", "clear", said, 0, "pairs")
+        none = "No two overlapping images have different labels."
+        return Finding("labels of twins", "label", "clear", none, 0, "pairs")
+    across.sort(key=lambda one: -one.common)
+    same = sum(one.common >= duplicates.SAME for one in across)
+    parts = len(across) - same
+    said = (
+        f"{same:,} pairs show the same field under two labels: one of the two is wrong.",
+        f"{parts:,} pairs show a part of the same field under two labels: one of the two is wrong, "
+        f"or each is named after another cell.",
+    )
     return Finding(
         "labels of twins",
         "label",
-        "problem",
-        f"{len(across):,} pairs of overlapping images have two labels: one of the two is wrong.",
+        "problem" if same else "note",
+        " ".join(sentence for sentence, n in zip(said, (same, parts), strict=True) if n),
         len(across),
         "pairs",
         paths=tuple(path for one in across for path in (one.path_a, one.path_b))[:_LISTED],
+        details={"same_field": same},
     )
 
 
@@ -200,13 +210,19 @@ def information(bits: NDArray[np.float64]) -> Finding:
     vertical = ("upper", "middle", "lower")[3 * row // len(bits)]
     side = ("left", "centre", "right")[3 * column // len(bits)]
     spot = high > 0.1 and high > 3 * max(typical, 0.01)
+    middle = vertical == "middle" and side == "centre"
+    why = (
+        " Where each image shows one cell in its middle, that is the cell; in fields of many "
+        "cells, a mark or the lamp is at work there."
+        if middle
+        else " Cells lie everywhere alike, so a mark or the lamp is at work there."
+    )
     return Finding(
         "information map",
         "shortcut",
-        "problem" if spot else "clear",
+        "clear" if not spot else "note" if middle else "problem",
         f"The brightness of one place, {vertical} {side}, says {high:.2f} bits about the label; "
-        f"the typical place says {typical:.2f}."
-        + (" Cells lie everywhere alike, so a mark or the lamp is at work there." if spot else ""),
+        f"the typical place says {typical:.2f}." + (why if spot else ""),
         high,
         "bits",
         details={"median": typical},

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.audit.sessions import in_order
-from leukoscope.audit.shortcuts import FEW
+from leukoscope.audit.shortcuts import grouped
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
 from leukoscope.progress import bar
 
@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 
 FOLDS = 5
 _EMBARGOES = (0, 37, 100)  # positions in the order of the files
-_TREES = 50
+_TREES = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,11 @@ def price(
     seed: int = 0,
     quiet: bool = False,
 ) -> list[Point]:
-    """A point for `random`, for each set of `groups` (scenes, sessions), and for contiguous blocks
-    of files with a growing embargo: as many files before and behind a tested block are not used.
+    """A point for `random`, for each set of `groups`, and for contiguous blocks of files with a
+    growing embargo: as many files before and behind a tested block are not used.
+
+    `groups` has the group of each image, by protocol, the nearest to `random` first (scenes, then
+    sessions); the points are in the order in which test images get less like the training images.
 
     Every image is tested once. All trainings have as many images as the smallest of them, so that
     the curve shows the distance and not the size. A protocol that the set is too small for is
@@ -48,38 +51,40 @@ def price(
     from sklearn.ensemble import RandomForestClassifier
 
     sides: dict[str, list[tuple[Rows, Rows]]] = {"random": list(_random(targets, seed))}
-    for name, group in groups.items():
-        sides[name] = list(_grouped(targets, group, seed))
+    near, *far = groups
+    sides[near] = _grouped(targets, groups[near], seed)
     for embargo in _EMBARGOES:
         name = f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
         sides[name] = list(_blocks(targets, paths, embargo))
+    for name in far:
+        sides[name] = _grouped(targets, groups[name], seed)
     sides = {
         name: folds
         for name, folds in sides.items()
         if folds and all(len(np.unique(targets[train])) > 1 for train, _ in folds)
     }
     trained = min(len(train) for folds in sides.values() for train, _ in folds)
-    unit = next(iter(groups.values()), [str(row) for row in range(len(targets))])
+
+    def point(name: str) -> Point:
+        right = np.zeros(len(targets))
+        for train, test in sides[name]:
+            some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
+            forest = RandomForestClassifier(_TREES, random_state=seed)
+            forest.fit(histograms[some], targets[some])
+            right[test] = forest.predict(histograms[test]) == targets[test]
+        shares = [right[targets == label].mean() for label in np.unique(targets)]
+        return Point(
+            protocol=name,
+            accuracy=float(right.mean()),
+            interval=group_bootstrap(right, groups.get(name, groups[near])),
+            balanced_accuracy=float(np.mean(shares)),
+            trained=trained,
+        )
+
     points = []
     with bar("the price of leaking", len(sides), quiet=quiet) as advance:
-        for name, folds in sides.items():
-            right = np.zeros(len(targets))
-            for train, test in folds:
-                some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
-                jobs = -1 if trained > FEW else 1
-                forest = RandomForestClassifier(_TREES, random_state=seed, n_jobs=jobs)
-                forest.fit(histograms[some], targets[some])
-                right[test] = forest.predict(histograms[test]) == targets[test]
-            shares = [right[targets == label].mean() for label in np.unique(targets)]
-            points.append(
-                Point(
-                    protocol=name,
-                    accuracy=float(right.mean()),
-                    interval=group_bootstrap(right, groups.get(name, unit)),
-                    balanced_accuracy=float(np.mean(shares)),
-                    trained=trained,
-                )
-            )
+        for name in sides:  # not in threads, see `shortcuts.probe`
+            points.append(point(name))
             advance()
     return points
 
@@ -92,13 +97,10 @@ def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:
         yield from folds.split(np.zeros(len(targets)), targets)
 
 
-def _grouped(targets: Rows, groups: Sequence[str], seed: int) -> Iterator[tuple[Rows, Rows]]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
+def _grouped(targets: Rows, groups: Sequence[str], seed: int) -> list[tuple[Rows, Rows]]:
     names = np.asarray(groups)
-    if min(len(np.unique(names[targets == label])) for label in np.unique(targets)) >= FOLDS:
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-        yield from folds.split(np.zeros(len(targets)), targets, names)
+    fewest = min(len(np.unique(names[targets == label])) for label in np.unique(targets))
+    return grouped(targets, groups, folds=FOLDS, seed=seed) if fewest >= FOLDS else []
 
 
 def _blocks(targets: Rows, paths: Sequence[str], embargo: int) -> Iterator[tuple[Rows, Rows]]:

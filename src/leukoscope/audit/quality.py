@@ -1,14 +1,13 @@
 """What else is odd about a picture: blur, glare, an almost empty field, a look of its own."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.audit.regions import PURPLE, purple
-from leukoscope.progress import bar
+from leukoscope.audit.threads import each
 
 Pixels = NDArray[np.uint8]
 
@@ -31,16 +30,12 @@ class Measures:
     colour: NDArray[np.float64]  # N×6: mean and spread of red, green and blue
 
 
-def measure(pixels: Pixels, *, threads: int | None = None, quiet: bool = False) -> Measures:
-    """The measures of N×H×W×3 pixels, row by row; by as many threads as there are cores."""
-    with (
-        ThreadPoolExecutor(threads) as pool,
-        bar("looking at quality", len(pixels), quiet=quiet) as step,
-    ):
-        rows = []
-        for row in pool.map(_measure, pixels):
-            rows.append(row)
-            step()
+def measure(pixels: Pixels, *, threads: bool = True, quiet: bool = False) -> Measures:
+    """The measures of N×H×W×3 pixels, row by row; without `threads` in the calling one."""
+    if threads:
+        rows = each(_measure, pixels, "looking at quality", quiet=quiet)
+    else:
+        rows = [_measure(image) for image in pixels]
     table = np.array(rows).reshape(len(pixels), 10)
     sharpness, glare, darkness, nuclei = table[:, :4].T
     return Measures(sharpness, glare, darkness, nuclei, colour=table[:, 4:])

@@ -43,7 +43,7 @@ class Placement:
 
     def inverse(self) -> "Placement":
         """Where a lies in b."""
-        back = self.turn if self.turn >= 4 else -self.turn % 4
+        back = turn_back(self.turn)
         middle = (self.scale - 1) / 2
         x, y = turn_point(self.dx + middle, self.dy + middle, back)
         shift = (1 / self.scale - 1) / 2
@@ -83,6 +83,11 @@ class Picture:
         if side == len(self.grey):
             return self
         return Picture(_resized(self.grey, side, side), _resized(self.seen, side, side))
+
+
+def turn_back(turn: int) -> int:
+    """The turn that undoes this one; a mirror, turned or not, is its own way back."""
+    return turn if turn >= 4 else -turn % 4
 
 
 def turn_point(x: Any, y: Any, turn: int) -> tuple[Any, Any]:

@@ -1,8 +1,7 @@
 """How well the label is predicted without looking at a cell."""
 
 import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.threads import each
 from leukoscope.data.images import Facts
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
 from leukoscope.progress import bar
@@ -21,17 +21,13 @@ Targets = NDArray[np.int64]
 BINS = 16  # per channel
 MAP_SIDE = 56  # places of the information map, each way
 _LEVELS = 8  # of brightness at a place of the information map
-_TREES = 60
-FEW = 1000  # images, on which threads cost more than they give
+_TREES = 40
 _IMPOSSIBLE, _SURE = 0.05, 0.8  # probabilities of a label and of its contradiction
 
 
 def colour_histogram(pixels: Pixels) -> Features:
     """N×48 shares of the pixels in 16 equal bins of red, green and blue; no place, no shape."""
-    features = np.empty((len(pixels), 3 * BINS))
-    for row, image in enumerate(pixels):
-        features[row] = _histogram(image)
-    return features
+    return np.array([_histogram(image) for image in pixels]).reshape(len(pixels), 3 * BINS)
 
 
 def _histogram(image: Pixels, mask: NDArray[np.bool_] | None = None) -> Features:
@@ -73,6 +69,14 @@ def majority(targets: Targets, count: int, *, classes: int) -> Features:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """What one probe sees of the images: in words, and N×F numbers."""
+
+    sees: str
+    features: Features
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """How often a forest that sees one thing only is right about images of unseen groups."""
 
@@ -91,49 +95,46 @@ class Probe:
 
 
 def probe(
-    pixels: Pixels,
+    views: Mapping[str, View],
     targets: Targets,
     groups: Sequence[str],
     *,
-    facts: Sequence[Facts],
-    paths: Sequence[str],
     folds: int = 5,
     seed: int = 0,
     quiet: bool = False,
 ) -> list[Probe]:
-    """One probe per thing that is no cell: file facts, file order, colours, background, border,
-    corners, a thumbnail.
+    """How well the label is predicted from each of the views.
 
     All see the same folds, in which no group is on two sides. A probe that does no better than
     the commonest class within its own training images (out of bag) answers that class, so that
     one which finds nothing scores the majority share rather than the worse score of a guess.
     """
-    views = {
-        "file facts": ("size, dimensions, format and compression of the file", _facts(facts)),
-        "file order": ("the number in the file's name", _order(paths)),
-    } | _views(pixels, quiet=quiet)
-    sides = _sides(targets, groups, folds, seed)
+    sides = grouped(targets, groups, folds=folds, seed=seed)
     shuffled = np.random.default_rng(seed).permutation(targets)
     # Folds of their own: in folds that are not stratified, what is common in training is rare in
     # the test, and the commonest class would score less than its share.
-    shuffled_sides = _sides(shuffled, groups, folds, seed)
+    shuffled_sides = grouped(shuffled, groups, folds=folds, seed=seed)
+
+    def look(name: str) -> Probe:
+        view = views[name]
+        right = _right(view.features, targets, sides, seed)
+        chance = _right(view.features, shuffled, shuffled_sides, seed)
+        shares = [right[targets == label].mean() for label in np.unique(targets)]
+        return Probe(
+            name=name,
+            sees=view.sees,
+            accuracy=float(right.mean()),
+            interval=group_bootstrap(right, groups),
+            balanced_accuracy=float(np.mean(shares)),
+            shuffled=float(chance.mean()),
+            shuffled_interval=group_bootstrap(chance, groups),
+        )
+
     found = []
+    # One after the other: scikit-learn changes the filters of warnings, which threads share.
     with bar("looking for shortcuts", len(views), quiet=quiet) as advance:
-        for name, (sees, features) in views.items():
-            right = _right(features, targets, sides, seed)
-            chance = _right(features, shuffled, shuffled_sides, seed)
-            shares = [right[targets == label].mean() for label in np.unique(targets)]
-            found.append(
-                Probe(
-                    name=name,
-                    sees=sees,
-                    accuracy=float(right.mean()),
-                    interval=group_bootstrap(right, groups),
-                    balanced_accuracy=float(np.mean(shares)),
-                    shuffled=float(chance.mean()),
-                    shuffled_interval=group_bootstrap(chance, groups),
-                )
-            )
+        for name in views:
+            found.append(look(name))
             advance()
     return found
 
@@ -145,7 +146,7 @@ def _right(
     right = np.zeros(len(targets))
     for train, test in sides:
         commonest = np.bincount(targets[train]).argmax()
-        forest = _forest(seed, len(train), bootstrap=True, oob_score=True)
+        forest = _forest(seed, bootstrap=True, oob_score=True)
         forest.fit(features[train], targets[train])
         answers = forest.predict(features[test])
         if forest.oob_score_ <= (targets[train] == commonest).mean():
@@ -154,7 +155,7 @@ def _right(
     return right
 
 
-def _forest(seed: int, count: int, *, bootstrap: bool = False, oob_score: bool = False) -> Any:
+def _forest(seed: int, *, bootstrap: bool = False, oob_score: bool = False) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
     return ExtraTreesClassifier(
@@ -163,18 +164,16 @@ def _forest(seed: int, count: int, *, bootstrap: bool = False, oob_score: bool =
         bootstrap=bootstrap,
         oob_score=oob_score,
         random_state=seed,
-        n_jobs=-1 if count > FEW else 1,
     )
 
 
 def contradicted(
-    pixels: Pixels,
+    views: Mapping[str, View],
     targets: Targets,
     groups: Sequence[str],
     *,
     folds: int = 5,
     seed: int = 0,
-    quiet: bool = False,
 ) -> list[tuple[int, int]]:
     """Rows whose label a forest that never saw their group holds for almost impossible, each with
     the class it is sure of instead; the surest first.
@@ -182,10 +181,10 @@ def contradicted(
     The forest sees colours and a thumbnail, and so shares every shortcut of the set: what it
     contradicts looks like another class, and may well be right.
     """
-    features = np.stack([np.concatenate([_histogram(i), _shrunk(i, 8, 8)]) for i in pixels])
+    features = np.hstack([views[name].features for name in ("colour histogram", "thumbnail")])
     probabilities = np.zeros((len(targets), int(targets.max()) + 1))
-    for train, test in _sides(targets, groups, folds, seed):
-        forest = _forest(seed, len(train)).fit(features[train], targets[train])
+    for train, test in grouped(targets, groups, folds=folds, seed=seed):
+        forest = _forest(seed).fit(features[train], targets[train])
         probabilities[np.ix_(test, forest.classes_)] = forest.predict_proba(features[test])
     own = probabilities[np.arange(len(targets)), targets]
     answers = probabilities.argmax(axis=1)
@@ -194,9 +193,11 @@ def contradicted(
     return [(int(row), int(answers[row])) for row in sorted(doubted, key=lambda r: -sure[r])]
 
 
-def _sides(
-    targets: Targets, groups: Sequence[str], folds: int, seed: int
+def grouped(
+    targets: Targets, groups: Sequence[str], *, folds: int, seed: int
 ) -> list[tuple[Targets, Targets]]:
+    """Rows to learn from and rows to be tested on, per fold: no group on two sides, classes as
+    alike as the groups allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
@@ -235,8 +236,11 @@ def background(image: Pixels) -> NDArray[np.bool_]:
     return kept if kept.any() else empty > 0
 
 
-def _views(pixels: Pixels, *, quiet: bool) -> dict[str, tuple[str, Features]]:
-    """What each probe of pixels sees, and N×F numbers of it."""
+def views(
+    pixels: Pixels, *, facts: Sequence[Facts], paths: Sequence[str], quiet: bool = False
+) -> dict[str, View]:
+    """Things that are no cell: file facts, file order, colours, background, border, corners, a
+    thumbnail. Rows as in `pixels`, N×H×W×3."""
     looks: dict[str, tuple[str, Callable[[Pixels], Features]]] = {
         "mean colour": ("the mean and spread of red, green and blue", _mean_colour),
         "colour histogram": (
@@ -254,13 +258,14 @@ def _views(pixels: Pixels, *, quiet: bool) -> dict[str, tuple[str, Features]]:
         for side in ("left", "right"):
             sees = f"the {vertical} {side} corner alone, a fiftieth of the field"
             looks[f"{vertical} {side} corner"] = (sees, _corner(vertical, side))
-    rows: list[list[Features]] = []
-    with ThreadPoolExecutor() as pool, bar("measuring", len(pixels), quiet=quiet) as advance:
-        for measured in pool.map(lambda image: [look(image) for _, look in looks.values()], pixels):
-            rows.append(measured)
-            advance()
+    rows = each(
+        lambda image: [look(image) for _, look in looks.values()], pixels, "measuring", quiet=quiet
+    )
     return {
-        name: (sees, np.stack([row[number] for row in rows]))
+        "file facts": View("size, dimensions, format and compression of the file", _facts(facts)),
+        "file order": View("the number in the file's name", _order(paths)),
+    } | {
+        name: View(sees, np.stack([row[number] for row in rows]))
         for number, (name, (sees, _)) in enumerate(looks.items())
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from leukoscope.evaluate.metrics import Labels, Probabilities, check
+from leukoscope.evaluate.inputs import Labels, Probabilities, check
 
 Floats = NDArray[np.float64]
 Curve = tuple[Floats, Floats]

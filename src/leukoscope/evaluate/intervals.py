@@ -1,14 +1,18 @@
-"""How far a measured share can be believed."""
+"""How far can a measured figure be believed?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
+from scipy.special import betaincinv, expit, ndtr, stdtrit
+
+from leukoscope.evaluate import resampling
+from leukoscope.evaluate.inputs import Labels, number
+from leukoscope.evaluate.resampling import RESAMPLES, Floats, Resamples, Units, behind
 
 CONFIDENCE = 0.95
-_AT_ONCE = 2**24  # numbers drawn, 128 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,20 @@ class Interval:
     method: str
 
 
+class Measured(NamedTuple):
+    """A figure with its interval; None where there is no image to judge by."""
+
+    value: float | None
+    interval: Interval | None = None
+
+
+class Spread(NamedTuple):
+    """The standard error of a figure, and the degrees of freedom with which it is known."""
+
+    error: float
+    freedom: float
+
+
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     """The exact interval of a share: `successes` out of `n` independent trials.
 
@@ -29,9 +47,7 @@ def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> I
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes in {n} trials cannot be.")
-    if not 0 < confidence < 1:
-        raise ValueError(f"The confidence must lie between 0 and 1, not {confidence}.")
-    tail = (1 - confidence) / 2
+    tail = tail_of(confidence)
     low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
     high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
     return Interval(low=low, high=high, method="Clopper-Pearson")
@@ -41,33 +57,124 @@ def group_bootstrap(
     values: NDArray[np.floating],
     groups: Sequence[str] | NDArray[np.str_],
     *,
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Interval:
     """The interval of the mean of `values`, one per image and each within 0–1, when whole groups
-    are drawn anew with replacement: images of one scene or patient err together.
+    are drawn anew: images of one scene or patient err together. See `resampling`.
 
-    Percentiles of the resampled means, Efron and Tibshirani 1993, chapter 13. Where all values are
-    equal no resample can differ, and the exact interval for as many trials as there are groups is
-    given instead; with one group nothing is known and the interval is 0 to 1.
+    With one group nothing is known and the interval is 0 to 1.
     """
-    _, numbers = np.unique(np.asarray(groups), return_inverse=True)
-    count = int(numbers.max()) + 1 if len(numbers) else 0
+    numbers, names = number(groups, len(values))
+    units = Units(numbers, len(names), "groups")
+    drawn = resampling.resample(units, resamples=resamples, seed=seed)
+    return of_share(drawn, values.astype(np.float64), np.ones(len(values), bool), confidence)
+
+
+def of_share(
+    drawn: Resamples,
+    right: NDArray[np.bool_] | Floats,
+    among: NDArray[np.bool_],
+    confidence: float = CONFIDENCE,
+) -> Interval:
+    """The interval of the mean of `right` over the images `among`: exact for single images."""
+    if drawn.units.kind == "images":
+        return clopper_pearson(int(right[among].sum()), int(among.sum()), confidence)
+    count = behind(drawn.units, among)
     if count < 2:
         return Interval(0.0, 1.0, "one group")
-    if np.ptp(values) == 0 and values[0] in (0, 1):
-        exact = clopper_pearson(count * int(values[0]), count, confidence)
-        return Interval(exact.low, exact.high, f"Clopper-Pearson, {count} groups")
-    sums = np.bincount(numbers, weights=values, minlength=count)
-    sizes = np.bincount(numbers, minlength=count).astype(float)
-    rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    step = max(1, _AT_ONCE // count)
-    for start in range(0, resamples, step):
-        stop = min(start + step, resamples)
-        drawn = rng.multinomial(count, np.full(count, 1 / count), size=stop - start)
-        means[start:stop] = (drawn @ sums) / (drawn @ sizes)
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(means, (tail, 100 - tail))
-    return Interval(float(low), float(high), f"bootstrap over {count} groups")
+    value = float(right[among].mean())
+    spread = linearised(np.where(among, right - value, 0.0), among, drawn.units)
+    low, high = outer_percentiles(
+        resampling.share(drawn, right, among), spread.freedom, count, confidence
+    )
+    return Interval(min(low, value), max(high, value), f"bootstrap over {count} groups")
+
+
+def outer_percentiles(
+    values: Floats, freedom: float, count: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """The bounds of the middle resampled values, for `count` groups moved outwards."""
+    tail = outer_tail(freedom, count, confidence)
+    low, high = np.quantile(values[np.isfinite(values)], (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def outer_tail(freedom: float, count: int, confidence: float = CONFIDENCE) -> float:
+    """The share of resampled values to leave out at either end.
+
+    Less than half of 1 - `confidence`, as Student's distribution of these degrees of freedom is
+    wider than the normal one (Hesterberg, The American Statistician 69, 2015), and as weights of
+    Exp(1) have (count - 1) / (count + 1) of the variance that they should have.
+    """
+    student = float(stdtrit(max(freedom, 1.0), 1 - tail_of(confidence)))
+    return float(ndtr(-student * ((count + 1) / (count - 1)) ** 0.5))
+
+
+def linearised(influence: Floats, strata: Labels | NDArray[np.bool_], units: Units) -> Spread:
+    """The spread of a figure of which each image's `influence` is known: the derivative by the
+    image's weight, N values that sum to 0.
+
+    Influences are added up within units, then squared. Each stratum (class) has its own
+    small-sample factor; for AUROC this is DeLong's variance where units are single images, and
+    Obuchowski's (Biometrics 53, 1997) where they are groups. The degrees of freedom follow
+    Satterthwaite (Biometrics Bulletin 2, 1946) and are few where few units carry the variance.
+    A class with one unit leaves the error infinite.
+    """
+    whole = np.bincount(units.of, weights=influence, minlength=units.count)
+    crossing = float((whole**2).sum())
+    parts, freedoms = [], []
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        if not influence[inside].any():
+            continue
+        count = behind(units, inside)
+        if count < 2:
+            return Spread(np.inf, 0.0)
+        summed = np.bincount(units.of, weights=influence * inside, minlength=units.count)
+        squares, fourths = float((summed**2).sum()), float((summed**4).sum())
+        crossing -= squares
+        if squares == 0:
+            continue
+        parts.append(squares * count / (count - 1))
+        freedoms.append(min(count - 1.0, 3 * squares**2 / fourths))
+    variance = sum(parts) + crossing * units.count / max(units.count - 1, 1)
+    if not parts or variance <= 0:
+        return Spread(0.0, units.count - 1.0)
+    each = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
+    return Spread(variance**0.5, sum(parts) ** 2 / each)
+
+
+def around(
+    value: float, spread: Spread, *, count: int, top: float = 1.0, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """The bounds of a figure between 0 and `top`, by Student's distribution on its logit, which
+    keeps them between 0 and `top` and makes them longer on the side away from the end.
+
+    A figure without spread (an AUROC of 1, all images alike) gets for a bound what it would be if
+    the share of units that may have stayed unseen in `count` of them were at the other end.
+    """
+    tail = tail_of(confidence)
+    if not np.isfinite(spread.error) or count < 2:
+        return 0.0, top
+    if spread.error == 0 or not 0 < value < top:
+        unseen = 1 - tail ** (1 / count)
+        return value * (1 - unseen), value + (top - value) * unseen
+    far = reach(spread, confidence) * top / (value * (top - value))
+    logit = np.log(value / (top - value))
+    return float(top * expit(logit - far)), float(top * expit(logit + far))
+
+
+def reach(spread: Spread, confidence: float = CONFIDENCE) -> float:
+    """How far an interval goes to each side, by Student's distribution."""
+    if not np.isfinite(spread.error):
+        return float(np.inf)
+    return float(stdtrit(spread.freedom, 1 - tail_of(confidence))) * spread.error
+
+
+def tail_of(confidence: float) -> float:
+    """The share beyond either bound."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"The confidence must lie between 0 and 1, not {confidence}.")
+    return (1 - confidence) / 2

@@ -1,4 +1,4 @@
-"""Labels and probabilities to the figures of the comparison table.
+"""Labels and probabilities to the figures of the comparison table, each with its interval.
 
 A row's prediction is its most probable class; of equal ones the first. With two classes the second
 is the positive one (`Benign`, `Malignant`: the disease); with more, each class is held against the
@@ -7,29 +7,30 @@ rest and the mean over classes is given.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score, roc_auc_score
 
-from leukoscope.evaluate.intervals import (
-    CONFIDENCE,
-    Interval,
-    clopper_pearson,
-    group_bootstrap,
-)
+from leukoscope.evaluate import calibration, figures, resampling, scores
+from leukoscope.evaluate.inputs import Labels, Probabilities, binary, check
+from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured
+from leukoscope.evaluate.resampling import RESAMPLES, Resamples
 
-Labels = NDArray[np.integer]
-Probabilities = NDArray[np.floating]
-Counts = NDArray[np.int64]
-
-_SUM_TOLERANCE = 1e-3
 _OF_ALL = (
     *("loss", "accuracy", "precision", "recall", "f1"),
-    *("precision_macro", "recall_macro", "f1_macro", "balanced_accuracy"),
-    *("auroc", "average_precision"),
+    *("precision_macro", "recall_macro", "f1_macro", "balanced_accuracy", "mcc"),
+    *("auroc", "average_precision", "brier", "ece", "ece_equal_mass", "aurc"),
 )
-_OF_A_CLASS = ("precision", "recall", "specificity", "f1", "auroc", "average_precision")
+_OF_A_CLASS = ("precision", "recall", "specificity", "npv", "f1", "auroc", "average_precision")
+_OF_TWO = {
+    "sensitivity": "recall:{positive}",
+    "specificity": "specificity:{positive}",
+    "ppv": "precision:{positive}",
+    "npv": "npv:{positive}",
+    "f1": "f1:{positive}",
+    **{name: name for name in ("accuracy", "balanced_accuracy", "mcc", "auroc")},
+    **{name: name for name in ("average_precision", "loss", "brier")},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,39 @@ class ClassMetrics:
     precision: float
     recall: float | None
     specificity: float | None
+    npv: float | None
     f1: float
     auroc: float | None
     average_precision: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """The figures of one class, the negative, against all others together.
+
+    `measured` holds `sensitivity`, `specificity`, `ppv`, `npv` and more. PPV and NPV are those at
+    `prevalence`; without one, those of the test images, where `n_positive` of them were positive.
+    """
+
+    negative: str
+    positive: str
+    n_negative: int
+    n_positive: int
+    prevalence: float | None
+    measured: dict[str, Measured]
+
+    def as_dict(self) -> dict[str, object]:
+        """The figures for a JSON file."""
+        n = self.n_negative + self.n_positive
+        return {
+            "negative": self.negative,
+            "positive": self.positive,
+            "n_negative": self.n_negative,
+            "n_positive": self.n_positive,
+            "prevalence": self.n_positive / n if self.prevalence is None else self.prevalence,
+            "prevalence_is": "of the test images" if self.prevalence is None else "stated",
+            **{name: as_json(one) for name, one in self.measured.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +85,11 @@ class Metrics:
     equals `accuracy`; the macro ones weigh all classes alike. `loss` is the mean negative natural
     logarithm of the probability given to the true class. `confusion` has the true class in rows,
     the predicted one in columns. `intervals` is keyed `accuracy`, `recall:<class>`, ….
+    `groups` counts the groups that the intervals draw anew; None: images are independent.
     """
 
     n: int
+    groups: int | None
     classes: tuple[str, ...]
     loss: float
     accuracy: float
@@ -67,64 +100,48 @@ class Metrics:
     recall_macro: float
     f1_macro: float
     balanced_accuracy: float
+    mcc: float
     auroc: float | None
     average_precision: float | None
+    brier: float
+    ece: float
+    ece_equal_mass: float
+    aurc: float
     confusion: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassMetrics, ...]
+    binary: Binary | None
     intervals: dict[str, Interval]
 
     def as_dict(self) -> dict[str, object]:
         """The figures for a JSON file, each as {"value": …} with its interval where one exists."""
         return {
             "n": self.n,
+            "groups": self.groups,
             "classes": list(self.classes),
             "confidence": CONFIDENCE,
             **{name: self._figure(getattr(self, name), name) for name in _OF_ALL},
             "confusion": [list(row) for row in self.confusion],
             "per_class": [self._class_as_dict(one) for one in self.per_class],
+            "binary": None if self.binary is None else self.binary.as_dict(),
         }
 
     def _class_as_dict(self, one: ClassMetrics) -> dict[str, object]:
-        figures = {
+        found = {
             name: self._figure(getattr(one, name), f"{name}:{one.name}") for name in _OF_A_CLASS
         }
-        return {"name": one.name, "n": one.n, **figures}
+        return {"name": one.name, "n": one.n, **found}
 
     def _figure(self, value: float | None, key: str) -> dict[str, object]:
-        interval = self.intervals.get(key)
-        if interval is None:
-            return {"value": value}
-        return {
-            "value": value,
-            "low": interval.low,
-            "high": interval.high,
-            "method": interval.method,
-        }
+        return as_json(Measured(value, self.intervals.get(key)))
 
 
-def check(labels: Labels, probabilities: Probabilities, classes: int) -> None:
-    """Nothing, or a ValueError whose sentence names the first row that is wrong (from 1)."""
-    if classes < 2:
-        raise ValueError(f"At least two classes are needed, not {classes}.")
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            f"The labels must be one whole number per image, not {labels.dtype} {labels.shape}."
-        )
-    if len(labels) == 0:
-        raise ValueError("There is no image to evaluate: the predictions are empty.")
-    if probabilities.shape != (len(labels), classes):
-        raise ValueError(
-            f"{len(labels)} labels and {classes} classes need probabilities of shape "
-            f"{(len(labels), classes)}, not {probabilities.shape}."
-        )
-    _first(
-        ~np.isfinite(probabilities).all(axis=1), "has a probability that is not a number", labels
-    )
-    outside = ((probabilities < 0) | (probabilities > 1)).any(axis=1)
-    _first(outside, "has a probability outside 0 to 1", labels)
-    sums = probabilities.sum(axis=1, dtype=np.float64)
-    _first(np.abs(sums - 1) > _SUM_TOLERANCE, "has probabilities that do not sum to one", labels)
-    _first((labels < 0) | (labels >= classes), "has a label that is none of the classes", labels)
+def as_json(measured: Measured) -> dict[str, object]:
+    """{"value": …}, with low, high and method where there is an interval."""
+    if measured.interval is None:
+        return {"value": measured.value}
+    interval = measured.interval
+    bounds = {"low": interval.low, "high": interval.high, "method": interval.method}
+    return {"value": measured.value, **bounds}
 
 
 def evaluate(
@@ -133,11 +150,16 @@ def evaluate(
     *,
     classes: Sequence[str],
     groups: Sequence[str] | None = None,
+    negative: str | None = None,
+    prevalence: float | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> Metrics:
-    """All figures for N labels (class indices) and their N x K probabilities.
+    """All figures for N labels (class indices) and their N×K probabilities.
 
     With `groups` (a scene, session or patient per image) the intervals draw whole groups anew, see
-    `group_bootstrap`; without, they are exact for independent images.
+    `resampling`; without, images are taken as independent. `negative` is the class that the others
+    are held against in `binary`: by default the first of two, or Benign among more.
 
     Macro means go over the classes that occur among labels or predictions, as in scikit-learn; a
     class that is predicted but never true has recall 0 in `recall_macro`, and is left out of
@@ -146,106 +168,72 @@ def evaluate(
     if len(set(classes)) != len(classes):
         raise ValueError(f"The class names must differ: {', '.join(classes)}.")
     check(labels, probabilities, len(classes))
+    units = resampling.units(labels, probabilities, groups)
+    drawn = resampling.resample(units, resamples=resamples, seed=seed)
     predicted = probabilities.argmax(axis=1)
-    confusion = np.zeros((len(classes), len(classes)), dtype=np.int64)
-    np.add.at(confusion, (labels, predicted), 1)
-    per_class = tuple(
-        _of_class(name, confusion, index, labels == index, probabilities[:, index])
-        for index, name in enumerate(classes)
+    negative = _negative(classes, negative)
+    direct = len(classes) == 2 and negative == classes[0]
+    found = figures.measure(
+        labels, predicted, classes, drawn, prevalence=prevalence if direct else None
     )
+    found |= scores.measure(labels, probabilities, classes, units)
+    found |= calibration.measure(labels, probabilities, drawn)
+    confusion = figures.confusion(labels, predicted, len(classes))
     support = confusion.sum(axis=1)
-    occurs = (support + confusion.sum(axis=0)) > 0
-    precisions = np.array([one.precision for one in per_class])
-    recalls = np.array([one.recall or 0.0 for one in per_class])
-    f1s = np.array([one.f1 for one in per_class])
+    values: dict[str, Any] = {name: found[name].value for name in _OF_ALL}
     return Metrics(
         n=len(labels),
+        groups=None if groups is None else units.count,
         classes=tuple(classes),
-        loss=log_loss(labels, probabilities),
-        accuracy=float(np.trace(confusion) / len(labels)),
-        precision=float(np.average(precisions, weights=support)),
-        recall=float(np.average(recalls, weights=support)),
-        f1=float(np.average(f1s, weights=support)),
-        precision_macro=float(precisions[occurs].mean()),
-        recall_macro=float(recalls[occurs].mean()),
-        f1_macro=float(f1s[occurs].mean()),
-        balanced_accuracy=float(recalls[support > 0].mean()),
-        auroc=_overall([one.auroc for one in per_class]),
-        average_precision=_overall([one.average_precision for one in per_class]),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        per_class=per_class,
-        intervals=_intervals(labels, predicted, classes, groups),
+        per_class=tuple(
+            _of_class(name, int(n), found) for name, n in zip(classes, support, strict=True)
+        ),
+        binary=None
+        if negative is None
+        else _binary(
+            labels, probabilities, classes, negative, prevalence, drawn, found if direct else None
+        ),
+        intervals={key: one.interval for key, one in found.items() if one.interval is not None},
+        **values,
     )
 
 
-def log_loss(labels: Labels, probabilities: Probabilities) -> float:
-    """The mean of -ln p(true class); a probability of 0 counts as the smallest float64 step."""
-    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    tiny = np.finfo(np.float64).eps
-    return float(-np.log(np.clip(given, tiny, 1 - tiny)).mean())
+def _of_class(name: str, n: int, found: dict[str, Measured]) -> ClassMetrics:
+    values: dict[str, Any] = {key: found[f"{key}:{name}"].value for key in _OF_A_CLASS}
+    return ClassMetrics(name=name, n=n, **values)
 
 
-def _first(wrong: NDArray[np.bool_] | np.bool_, reason: str, labels: Labels) -> None:
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise ValueError(f"Row {row + 1} of {len(labels)} {reason} (its label is {labels[row]}).")
+def _negative(classes: Sequence[str], negative: str | None) -> str | None:
+    if negative is not None and negative not in classes:
+        raise ValueError(f"The negative class {negative} is not among {', '.join(classes)}.")
+    if negative is None and len(classes) == 2:
+        return classes[0]
+    return "Benign" if negative is None and "Benign" in classes else negative
 
 
-def _of_class(
-    name: str,
-    confusion: Counts,
-    index: int,
-    positive: NDArray[np.bool_],
-    score: Probabilities,
-) -> ClassMetrics:
-    hits, n, called = _counts(confusion, index)
-    others = int(confusion.sum()) - n
-    both = n > 0 and others > 0
-    return ClassMetrics(
-        name=name,
-        n=n,
-        precision=hits / called if called else 0.0,
-        recall=hits / n if n else None,
-        specificity=(others - (called - hits)) / others if others else None,
-        f1=2 * hits / (n + called) if n + called else 0.0,
-        auroc=float(roc_auc_score(positive, score)) if both else None,
-        average_precision=float(average_precision_score(positive, score)) if both else None,
+def _binary(
+    labels: Labels,
+    probabilities: Probabilities,
+    classes: Sequence[str],
+    negative: str,
+    prevalence: float | None,
+    drawn: Resamples,
+    found: dict[str, Measured] | None,
+) -> Binary:
+    """`found` are the figures of these two classes, if they have been measured."""
+    truth, pair, names = binary(labels, probabilities, classes, negative)
+    if found is None:
+        found = figures.measure(truth, pair.argmax(axis=1), names, drawn, prevalence=prevalence)
+        found |= scores.measure(truth, pair, names, drawn.units)
+    keys = {name: key.format(positive=names[1]) for name, key in _OF_TWO.items()}
+    if prevalence is not None:
+        keys |= {"ppv": "ppv", "npv": "npv"}
+    return Binary(
+        negative=names[0],
+        positive=names[1],
+        n_negative=int(np.count_nonzero(truth == 0)),
+        n_positive=int(np.count_nonzero(truth)),
+        prevalence=prevalence,
+        measured={name: found[key] for name, key in keys.items()},
     )
-
-
-def _counts(confusion: Counts, index: int) -> tuple[int, int, int]:
-    """Right calls of a class, its images, and all calls of it."""
-    row, column = confusion[index].sum(), confusion[:, index].sum()
-    return int(confusion[index, index]), int(row), int(column)
-
-
-def _overall(values: list[float | None]) -> float | None:
-    """The second class's value of two, the mean of more, None when a class has none."""
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return None
-    return known[1] if len(known) == 2 else float(np.mean(known))
-
-
-def _intervals(
-    labels: Labels, predicted: Labels, classes: Sequence[str], groups: Sequence[str] | None
-) -> dict[str, Interval]:
-    units = None if groups is None else np.asarray(groups)
-
-    def share(right: NDArray[np.bool_], among: NDArray[np.bool_]) -> Interval:
-        if units is None:
-            return clopper_pearson(int(right[among].sum()), int(among.sum()))
-        return group_bootstrap(right[among].astype(np.float64), units[among])
-
-    right = predicted == labels
-    accuracy = share(right, np.ones(len(labels), bool))
-    intervals = {"accuracy": accuracy, "recall": accuracy}  # the weighted recall is the accuracy
-    for index, name in enumerate(classes):
-        true, called = labels == index, predicted == index
-        if true.any():
-            intervals[f"recall:{name}"] = share(right, true)
-        if called.any():
-            intervals[f"precision:{name}"] = share(right, called)
-        if not true.all():
-            intervals[f"specificity:{name}"] = share(~called, ~true)
-    return intervals

@@ -4,9 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from leukoscope.data.perturbations import CORNER
 from leukoscope.settings import TrainingSettings
-
-CORNER = (0.14, 0.24)  # height and width of the scale-bar corner, as shares of the side
 
 
 def parameters(count: int, settings: TrainingSettings, generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from leukoscope.files import reason
 from leukoscope.learn import classifier as classifiers
 from leukoscope.learn.classifier import WEIGHTS, ClassifierConfig
 from leukoscope.learn.devices import describe, fabric_for, has_bf16, uses_bf16
-from leukoscope.learn.prediction import Answers, answer
+from leukoscope.learn.prediction import Answers, answer, judge, together
 
 ONNX, ONNX_INT8 = "model.onnx", "model-int8.onnx"
 ENGINES = ("auto", "torch", "onnx")
@@ -37,6 +37,36 @@ class Backend:
     digest: str  # SHA-256 of what is in the files of the classifier
     config: ClassifierConfig
     answer: Callable[[Pixels], Answers]
+
+
+def open_backends(
+    folders: Sequence[Path], *, engine: str = "auto", device: str = "auto", precision: str = "auto"
+) -> Backend:
+    """The classifiers in `folders`, whose answers are taken together; see `open_backend`.
+
+    Raises `UsageError` when they differ in classes or size.
+    """
+    opened = [
+        open_backend(folder, engine=engine, device=device, precision=precision)
+        for folder in folders
+    ]
+    first = opened[0]
+    for folder, one in zip(folders, opened, strict=True):
+        if (one.config.classes, one.config.size) != (first.config.classes, first.config.size):
+            raise UsageError(
+                f"{folder} tells {', '.join(one.config.classes)} apart at {one.config.size} px, "
+                f"{folders[0]} {', '.join(first.config.classes)} at {first.config.size} px: their "
+                f"answers cannot be averaged."
+            )
+    if len(opened) == 1:
+        return first
+    return Backend(
+        name=f"{len(opened)} classifiers, {first.name}",
+        kind=first.kind,
+        digest=" ".join(one.digest for one in opened),
+        config=first.config,
+        answer=lambda pixels: together([one.answer(pixels) for one in opened]),
+    )
 
 
 def open_backend(
@@ -132,13 +162,26 @@ def _onnx(folder: Path, config: ClassifierConfig, device: str, precision: str) -
         )
     session = open_session(folder / name, device=device)
 
+    memories = None if config.accepted is None else classifiers.read_memories(folder)
+    layers = list(memories or ())
+
     def answers(pixels: Pixels) -> Answers:
-        (probabilities,) = session.run(["probabilities"], {"pixels": pixels})
-        return Answers(probabilities.astype(np.float64))
+        probabilities, *features = session.run(
+            ["probabilities", *map(feature_name, layers)], {"pixels": pixels}
+        )
+        # Each adds up to 1 as float32 numbers do, which as float64 they do not quite.
+        exact = probabilities.astype(np.float64)
+        exact /= exact.sum(axis=1, keepdims=True)
+        return judge(config, memories, exact, dict(zip(layers, features, strict=True)))
 
     where = "GPU" if session.get_providers()[0].startswith("CUDA") else "CPU"
     words = f"ONNX Runtime on {where}, {number}"
     return Backend(words, f"onnx {number}", _digest(folder, name), config, answers)
+
+
+def feature_name(layer: str) -> str:
+    """The name of the graph's output of what a layer sees, which novelty is measured by."""
+    return f"features/{layer}"
 
 
 def open_session(path: Path, *, device: str = "auto") -> Any:

@@ -1,19 +1,24 @@
 """Classifier: uint8 pixels in, logits out; its folder on disk."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from leukoscope.errors import UsageError
+from leukoscope.evaluate.novelty import Memory
 from leukoscope.files import make_folder, read_json, replacing, write_text
 from leukoscope.learn import networks
 
 DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
 WEIGHTS = "model.safetensors"
+NOVELTY = "novelty.safetensors"
+_PARTS = tuple(field.name for field in fields(Memory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,9 @@ class ClassifierConfig:
     normalization: str = "batch"
     fingerprint: str = ""  # of the samples it learned from
     temperature: float = 1.0  # divides the logits; 1 until calibrated
+    coverage: float | None = None  # of the prediction sets, demanded in each class
+    set_thresholds: tuple[float, ...] | None = None  # per class; see evaluate.abstention
+    accepted: float | None = None  # share of validation images that are not novel; evaluate.novelty
 
 
 class Classifier(nn.Module):
@@ -36,10 +44,16 @@ class Classifier(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, config: ClassifierConfig) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        config: ClassifierConfig,
+        memories: Mapping[str, Memory] | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.config = config
+        self.memories = memories  # by layer: what training images look like to it
         for name in ("mean", "std"):
             values = 255 * torch.tensor(getattr(config, name)).view(1, 3, 1, 1)
             self.register_buffer(name, values, persistent=False)
@@ -50,6 +64,14 @@ class Classifier(nn.Module):
         logits: Tensor = self.network((images - self.mean) / self.std)
         return logits / self.config.temperature
 
+    def with_features(
+        self, pixels: Tensor, layers: Iterable[str]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits, N×K, and what these layers see in the same forward pass, N×D each."""
+        with networks.watching(self.network, layers) as seen:
+            logits = self(pixels)
+        return logits, seen
+
     def train(self, mode: bool = True) -> "Classifier":
         """Itself, in training mode or not; frozen batch norms stay as they are."""
         super().train(mode)
@@ -58,9 +80,16 @@ class Classifier(nn.Module):
         return self
 
     def save(self, folder: Path) -> None:
-        """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout."""
+        """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout, and
+        `novelty.safetensors` where it has memories."""
         make_folder(folder)
         save_weights(self.network.state_dict(), folder / WEIGHTS)
+        self.save_calibration(folder)
+
+    def save_calibration(self, folder: Path) -> None:
+        """All files of `folder` but the weights, which calibration does not change."""
+        if self.memories is not None:
+            save_weights(_tensors(self.memories), folder / NOVELTY)
         write_text(folder / "config.json", json.dumps(asdict(self.config), indent=2) + "\n")
 
 
@@ -91,7 +120,14 @@ def load(folder: Path) -> Classifier:
         config.network, len(config.classes), normalization=config.normalization
     )
     load_weights(network, folder / WEIGHTS)
-    return Classifier(network.to(memory_format=torch.channels_last), config).eval()
+    memories = None if config.accepted is None else read_memories(folder)
+    layers = dict(network.named_modules())
+    if unknown := sorted(set(memories or ()) - set(layers)):
+        raise UsageError(
+            f"{folder / NOVELTY} knows a layer {unknown[0]!r} that the network does not have."
+        )
+    network = network.to(memory_format=torch.channels_last)
+    return Classifier(network, config, memories).eval()
 
 
 def read_config(folder: Path) -> ClassifierConfig:
@@ -109,4 +145,31 @@ def read_config(folder: Path) -> ClassifierConfig:
         raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
     if len(config.mean) != 3 or len(config.std) != 3:
         raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
+    if config.set_thresholds is not None and len(config.set_thresholds) != len(config.classes):
+        raise UsageError(
+            f"{folder / 'config.json'} has {len(config.set_thresholds)} set_thresholds for "
+            f"{len(config.classes)} classes."
+        )
     return config
+
+
+def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:
+    return {
+        f"{layer}.{part}": torch.from_numpy(np.asarray(getattr(memory, part)))
+        for layer, memory in memories.items()
+        for part in _PARTS
+    }
+
+
+def read_memories(folder: Path) -> dict[str, Memory]:
+    """What the layers of the classifier in `folder` remember of training images, by layer."""
+    path = folder / NOVELTY
+    tensors = networks.read_safetensors(path)
+    memories = {}
+    for layer in dict.fromkeys(key.rpartition(".")[0] for key in tensors):
+        try:
+            parts: dict[str, Any] = {p: tensors[f"{layer}.{p}"].numpy() for p in _PARTS}
+        except KeyError as error:
+            raise UsageError(f"{path} has no tensor {error}.") from error
+        memories[layer] = Memory(**parts | {"limit": float(parts["limit"])})
+    return memories

@@ -16,7 +16,7 @@ from leukoscope.data import synthetic
 from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.files import reason, replacing
 from leukoscope.learn.augment import resize
-from leukoscope.learn.backends import open_session
+from leukoscope.learn.backends import feature_name, open_session
 from leukoscope.learn.classifier import Classifier
 
 OPSET = 18  # of 2022: what ONNX Runtime 1.14 and later, and most other runtimes, can compute
@@ -42,23 +42,27 @@ class Change:
     accuracy_int8: float | None = None
 
 
-class _Probabilities(nn.Module):
-    """What is exported: probabilities, N×K, of N×S×S×3 uint8 pixels."""
+class _Graph(nn.Module):
+    """What is exported: probabilities, N×K, of N×S×S×3 uint8 pixels, and the N×D features of each
+    layer that the classifier remembers."""
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return torch.softmax(self.classifier(pixels), dim=1)
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        layers = list(self.classifier.memories or ())
+        logits, seen = self.classifier.with_features(pixels, layers)
+        return torch.softmax(logits, dim=1), *(seen[layer] for layer in layers)
 
 
 def write_graph(classifier: Classifier, path: Path) -> float:
     """The largest difference to PyTorch in any probability; `path` is the classifier as ONNX.
 
     The preprocessing and the temperature are inside: the input `pixels` is N×S×S×3 uint8 RGB, any
-    N, the output `probabilities` is N×K. Raises `ExportRefused`, and leaves nothing behind, when
-    a drawn or a random image gets a probability that differs by more than 1e-4.
+    N, the output `probabilities` is N×K. A classifier that knows novelty has more outputs, see
+    `backends.feature_name`. Raises `ExportRefused`, and leaves nothing behind, when a drawn or a
+    random image gets a probability that differs by more than 1e-4.
     """
     check_libraries()
     classifier = classifier.to("cpu").eval()
@@ -66,10 +70,10 @@ def write_graph(classifier: Classifier, path: Path) -> float:
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     try:
         program = torch.onnx.export(
-            _Probabilities(classifier),
+            _Graph(classifier),
             (example,),
             input_names=["pixels"],
-            output_names=["probabilities"],
+            output_names=["probabilities", *map(feature_name, classifier.memories or ())],
             opset_version=OPSET,
             dynamic_shapes={"pixels": {0: torch.export.Dim("images")}},
             verbose=False,

@@ -1,10 +1,15 @@
 """A name and a number of classes to a torchvision network."""
 
 import pickle
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -124,6 +129,54 @@ def freeze_batch_norms(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.eval()
+
+
+def depths(network: nn.Module, count: int = 5) -> list[str]:
+    """The names of layers evenly spread over the depth of the network, the first and the last ones
+    among them."""
+    # Attention calls the weights of its inner layers, not the layers.
+    layers = [
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d)
+        and not {"attn", "self_attention"} & set(name.split("."))
+    ]
+    places = np.linspace(0, len(layers) - 1, min(count, len(layers)))
+    return [layers[place] for place in places.round().astype(int)]
+
+
+@contextmanager
+def watching(network: nn.Module, layers: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """What the named layers see in a forward pass within the block: N×D features by layer.
+
+    A layer that sees a map of places gives the mean and the standard deviation of each channel
+    over the places; the first one, so, of the colours. The last layer of nearly all networks sees
+    no map but the penultimate features. Passes of other threads leave no trace.
+    """
+    seen: dict[str, Tensor] = {}
+    thread = threading.get_ident()
+
+    def keep(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if threading.get_ident() == thread:
+            seen[name] = _features(inputs[0].float(), isinstance(module, nn.Conv2d))
+
+    handles = [
+        network.get_submodule(name).register_forward_pre_hook(partial(keep, name))
+        for name in layers
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _features(values: Tensor, channels_first: bool) -> Tensor:
+    if values.ndim == 2:
+        return values
+    places = (2, 3) if channels_first else tuple(range(1, values.ndim - 1))
+    spread, mean = torch.std_mean(values, places, correction=0)
+    return torch.cat((mean, spread), dim=1)
 
 
 def last_layer(network: nn.Module) -> str:

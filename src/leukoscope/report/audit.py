@@ -17,12 +17,12 @@ from leukoscope import __version__
 from leukoscope.audit.checks import SIZE
 from leukoscope.audit.duplicates import Overlap, read_overlaps
 from leukoscope.audit.price import Point
-from leukoscope.audit.registration import TURNS, turn_point
+from leukoscope.audit.registration import TURNS, turn_back, turn_point
 from leukoscope.data.images import decode
 from leukoscope.errors import LeukoscopeError
 from leukoscope.evaluate.intervals import Interval
-from leukoscope.files import read_csv, read_json, write_text
-from leukoscope.report import audit_plots, wording
+from leukoscope.files import make_folder, read_csv, read_json, write_text
+from leukoscope.report import audit_plots, figures, wording
 from leukoscope.report.figures import Drawing, draw
 from leukoscope.report.mistakes import thumbnail
 from leukoscope.report.report import DRAWN
@@ -47,7 +47,7 @@ class Picture:
 
 
 def write(folder: Path, *, images: bool = True) -> Path:
-    """`<folder>/audit.html` from the files that `checks.write` left there.
+    """`<folder>/audit.html` and `figures/*.png` from the files that `checks.write` left there.
 
     Without `images` it names pictures instead of showing them, for passing it on.
     """
@@ -65,10 +65,11 @@ def write(folder: Path, *, images: bool = True) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    drawn = _figures(folder, findings, mark)
     page = environment.get_template("audit.html").render(
         content=content,
         findings=sorted(findings, key=lambda one: _ORDER.index(one["verdict"])),
-        figures=_figures(folder, findings, mark),
+        figures=drawn,
         pairs=[pair for one in _chosen(overlaps) if (pair := _pair(one, opened)) is not None],
         overlaps=len(overlaps),
         sheets=_sheets(session_of, opened),
@@ -80,6 +81,8 @@ def write(folder: Path, *, images: bool = True) -> Path:
         w=wording,
         version=__version__,
     )
+    for drawing in drawn.values():
+        figures.write(drawing, make_folder(folder / "figures"))
     write_text(folder / "audit.html", page)
     return folder / "audit.html"
 
@@ -173,8 +176,7 @@ def outlines(one: Overlap, size: int) -> tuple[list[Corner], list[Corner]]:
     left, right = max(0.0, x), min(1.0, x + side)
     top, bottom = max(0.0, y), min(1.0, y + side)
     in_a = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    number = TURNS.index(one.turn)
-    back = number if number >= 4 else -number % 4  # a mirror turned is its own way back
+    back = turn_back(TURNS.index(one.turn))
     in_b = []
     for u, v in in_a:
         right_of, below = turn_point((u - x) / side - 0.5, (v - y) / side - 0.5, back)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from leukoscope.audit.price import Point
 from leukoscope.report.style import (
-    ALERT,
     BLUE,
     FAINT,
     GREY,
@@ -18,6 +17,7 @@ from leukoscope.report.style import (
     label,
     new_figure,
     plain,
+    reference,
 )
 
 
@@ -42,17 +42,7 @@ def shortcuts(
             va="center",
             fontsize=SMALL,
         )
-    axes.axvline(majority, color=ALERT, linewidth=1.3, linestyle=(0, (6, 1.5)))
-    axes.annotate(
-        f"commonest class {majority:.1%}",
-        (majority, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        color=ALERT,
-        fontsize=SMALL,
-        ha="center",
-    )
+    reference(axes, f"commonest class {majority:.1%}", majority)
     axes.set_yticks(range(len(ordered)), [plain(bar[0]) for bar in ordered])
     axes.set_xlim(0, 1.08)
     label(axes, "", "Accuracy on scenes that the probe has not seen; diamond: shuffled labels", "")

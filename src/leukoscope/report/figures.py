@@ -3,12 +3,14 @@
 import base64
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from leukoscope.evaluate import curves
+from leukoscope.files import replacing
 from leukoscope.report import plots, style
 from leukoscope.report.comparison import Comparison, Entrant
 from leukoscope.report.mistakes import Mistake
@@ -25,6 +27,14 @@ class Drawing:
     height: int
     uri: str
     png: bytes
+
+
+def write(drawing: Drawing, folder: Path) -> Path:
+    """The drawing's PNG file in the folder."""
+    path = folder / f"{drawing.stem}.png"
+    with replacing(path) as beside:
+        beside.write_bytes(drawing.png)
+    return path
 
 
 def roc_and_precision_recall(comparison: Comparison, mark: str) -> Drawing | None:

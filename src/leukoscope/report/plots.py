@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from leukoscope.evaluate.intervals import clopper_pearson
 from leukoscope.report.run import Confusion, History
 from leukoscope.report.style import (
-    ALERT,
     BLUE,
     COLOURS,
     DASHES,
@@ -31,6 +30,7 @@ from leukoscope.report.style import (
     logarithmic,
     new_figure,
     plain,
+    reference,
 )
 from leukoscope.report.wording import hundredths
 
@@ -103,20 +103,9 @@ def overview(
     lowest = min([low for dot in ordered for low, _ in dot.intervals], default=0.0)
     for place, dot in enumerate(ordered):
         _draw_dot(left, right, place, dot)
-    for (name, value), dash in zip(references, (DASHES[1], DASHES[2]), strict=False):
+    for (name, value), dash in zip(references, (1, 2), strict=False):
         if value > lowest - 0.75 * (1 - lowest):  # further away it would crush the networks
-            left.axvline(value, color=ALERT, linewidth=1.3, linestyle=dash, zorder=1)
-            left.annotate(
-                f"{plain(name)} {value:.3f}",
-                (value, 1),
-                xycoords=("data", "axes fraction"),
-                xytext=(0, 3),
-                textcoords="offset points",
-                color=ALERT,
-                fontsize=SMALL,
-                ha="center",
-                va="bottom",
-            )
+            reference(left, f"{name} {value:.3f}", value, dash=dash)
     left.set_yticks(range(len(ordered)), [plain(dot.name) for dot in ordered])
     left.set_ylim(-0.6, len(ordered) - 0.4)
     left.set_xlim(right=1 + 0.02 * (1 - left.get_xlim()[0]))

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from leukoscope import __version__
 from leukoscope.data.samples import SPLITS
 from leukoscope.errors import UsageError
-from leukoscope.files import make_folder, replacing, write_text
+from leukoscope.files import make_folder, write_text
 from leukoscope.report import comparison as compared
 from leukoscope.report import figures, mistakes, wording
 from leukoscope.report.comparison import Comparison, Entrant
@@ -163,13 +163,8 @@ def _counts(run: Run) -> dict[str, Any]:
 
 def _write_figures(folder: Path, sections: list[Section]) -> None:
     """The PNG files; those of an earlier report that this one does not have are removed."""
-    written = set()
     for section in sections:
-        for drawing in section.drawings:
-            path = folder / f"{drawing.stem}.png"
-            with replacing(path) as beside:
-                beside.write_bytes(drawing.png)
-            written.add(path)
+        written = {figures.write(drawing, folder) for drawing in section.drawings}
         for old in folder.glob(f"{section.comparison.key}-*.png"):
             if old not in written:
                 old.unlink()

@@ -89,12 +89,16 @@ class Result:
         """The course of the training, or of each fold's; empty for a baseline."""
         if self.folder is None:
             return []
-        files = [self.folder / "history.csv", *sorted(self.folder.glob("fold*/history.csv"))]
-        return [read_history(file) for file in files if file.exists()]
+        return [read_history(file) for file in history_files(self.folder)]
 
     def recipe(self) -> dict[str, Any]:
         """The effective settings of this network, with `reasons`; empty when unknown."""
         return read_json(self.folder / "settings.json") if self.folder is not None else {}
+
+
+def history_files(folder: Path) -> list[Path]:
+    """The `history.csv` of a trial, or of each of its folds; none of a baseline."""
+    return [*folder.glob("history.csv"), *sorted(folder.glob("fold*/history.csv"))]
 
 
 def _interval(folder: Path | None) -> Interval | None:

@@ -48,6 +48,22 @@ def label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.spines[["left", "bottom"]].set_color(GREY)
 
 
+def reference(axes: Axes, name: str, value: float, *, dash: int = 1) -> None:
+    """An upright line at a value of the x axis, under its name, in one of `DASHES`."""
+    axes.axvline(value, color=ALERT, linewidth=1.3, linestyle=DASHES[dash], zorder=1)
+    axes.annotate(
+        plain(name),
+        (value, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        color=ALERT,
+        fontsize=SMALL,
+        ha="center",
+        va="bottom",
+    )
+
+
 def logarithmic(axes: Axes, which: str) -> None:
     """A logarithmic axis whose ticks are plain numbers at 1, 2 and 5."""
     axes.set(**{f"{which}scale": "log"})

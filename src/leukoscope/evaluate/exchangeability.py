@@ -1,0 +1,127 @@
+"""Are the test images like those on which the thresholds were set, and the groups like each other?
+
+The coverage of prediction sets is promised for images that could change places. These tests look
+for a difference in their scores, 1 - p(true class), class by class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import ks_2samp, rankdata
+
+from leukoscope.evaluate.comparisons import holm
+from leukoscope.evaluate.inputs import Labels, Probabilities, number
+from leukoscope.evaluate.resampling import Floats
+
+LEVEL = 0.05
+PERMUTATIONS = 999
+_MOST = 50_000  # images in the test of groups; of more, as many are drawn at random
+
+
+@dataclass(frozen=True, slots=True)
+class Exchangeability:
+    """The outcome of a test; None where there were too few images for it."""
+
+    p_value: float | None  # the smallest, adjusted for the number of classes
+    by_class: dict[str, float]  # the adjusted p of each class that was tested
+    differs: bool
+    sentence: str
+
+
+def between_sets(
+    calibration: tuple[Labels, Probabilities],
+    test: tuple[Labels, Probabilities],
+    names: Sequence[str],
+) -> Exchangeability:
+    """Whether calibration and test scores come from one distribution.
+
+    A two-sample Kolmogorov–Smirnov test in each class, adjusted by Holm. It treats images as
+    independent, as the promise of the sets does; where groups are large it finds that groups
+    differ, and then that promise is void.
+    """
+    before, after = _scores(*calibration), _scores(*test)
+    found: dict[str, float] = {}
+    for index, name in enumerate(names):
+        one, other = before[calibration[0] == index], after[test[0] == index]
+        if min(len(one), len(other)) > 1:
+            found[name] = float(ks_2samp(one, other, method="asymp").pvalue)
+    if not found:
+        return Exchangeability(None, {}, False, "There are too few images to compare scores.")
+    by_class = dict(zip(found, holm(list(found.values())), strict=True))
+    smallest = min(by_class.values())
+    differing = [f"{name} (p {_p(p)})" for name, p in by_class.items() if p < LEVEL]
+    if differing:
+        sentence = (
+            f"Test images are not like the calibration images: the scores of "
+            f"{', '.join(differing)} differ. The coverage that was demanded is not promised for "
+            f"them; only the measured one counts."
+        )
+    else:
+        sentence = (
+            f"No difference between calibration and test scores was found (smallest p "
+            f"{_p(smallest)}), which does not prove that there is none."
+        )
+    return Exchangeability(smallest, by_class, bool(differing), sentence)
+
+
+def between_groups(
+    labels: Labels,
+    probabilities: Probabilities,
+    groups: Sequence[str],
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> Exchangeability:
+    """Whether images of one group have scores more alike than chance would make them.
+
+    The Kruskal–Wallis statistic, summed over classes, against its values when images are dealt to
+    the groups anew within their class.
+    """
+    numbers, names = number(groups, len(labels))
+    scores = _scores(labels, probabilities)
+    rng = np.random.default_rng(seed)
+    rows = np.lexsort((numbers, scores, labels))  # so that the order of rows changes nothing
+    if len(rows) > _MOST:
+        rows = np.sort(rng.choice(rows, _MOST, replace=False))
+    labels, numbers, scores = labels[rows], numbers[rows], scores[rows]
+    ranks = np.zeros(len(rows))
+    for index in np.unique(labels):
+        inside = labels == index
+        ranked = rankdata(scores[inside])
+        ranks[inside] = (ranked - ranked.mean()) / max(float(ranked.std()), 1.0)
+    _, cells = np.unique(numbers * (labels.max() + 1) + labels, return_inverse=True)
+    size = np.bincount(cells)
+    if len(names) < 2 or not ranks.any() or size.max() < 2:
+        return Exchangeability(None, {}, False, "There are too few groups to compare their scores.")
+    classes = [np.flatnonzero(labels == index) for index in np.unique(labels)]
+    observed = _between(ranks, cells, size)
+    larger = 1
+    for _ in range(permutations):
+        for rows_of_class in classes:
+            ranks[rows_of_class] = rng.permutation(ranks[rows_of_class])
+        larger += _between(ranks, cells, size) >= observed * (1 - 1e-9)
+    p = larger / (permutations + 1)
+    if p < LEVEL:
+        sentence = (
+            f"Groups differ more than chance would make them (p {_p(p)}): the coverage is a mean "
+            f"over groups and is not promised within each."
+        )
+    else:
+        sentence = (
+            f"No difference between groups was found (p {_p(p)}), which does not prove that there "
+            f"is none."
+        )
+    return Exchangeability(p, {}, p < LEVEL, sentence)
+
+
+def _scores(labels: Labels, probabilities: Probabilities) -> Floats:
+    return 1 - probabilities[np.arange(len(labels)), labels].astype(np.float64)
+
+
+def _between(ranks: Floats, cells: Labels, size: Labels) -> float:
+    return float((np.bincount(cells, weights=ranks) ** 2 / size).sum())
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

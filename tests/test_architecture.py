@@ -32,6 +32,10 @@ ALLOWED = {
     "outcome": BASE | {"results", "data", "audit", "learn", "evaluate"},
     "trial": BASE | {"settings", "outcome", "data", "learn"},
     "revisit": BASE | {"results", "outcome", "trial", "data", "learn", "report"},
+    "pooling": {"data", "audit", "evaluate", "learn"},
+    "scoring": BASE | {"pooling", "data", "audit", "learn"},
+    "explanation": BASE | {"trial", "data", "audit", "learn", "report"},
+    "exporting": BASE | {"data", "learn"},
     "benchmark": BASE
     | {"settings", "recipes", "results", "trial", "audits"}
     | {"data", "audit", "learn", "evaluate", "report"},
@@ -42,6 +46,9 @@ ALLOWED = {
         "benchmark",
         "revisit",
         "audits",
+        "scoring",
+        "explanation",
+        "exporting",
         "evidence",
         "evaluations",
         "data",

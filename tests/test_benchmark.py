@@ -22,10 +22,10 @@ from sklearn import metrics as sk
 import leukoscope
 from leukoscope import outcome, trial
 from leukoscope.audit.shortcuts import colour_forest
-from leukoscope.benchmark import Comparison, Interrupted, benchmark, train_listed
+from leukoscope.benchmark import Comparison, benchmark, train_listed
 from leukoscope.data import sources, synthetic
 from leukoscope.data.images import decode
-from leukoscope.errors import LeukoscopeError, UsageError
+from leukoscope.errors import Interrupted, LeukoscopeError, UsageError
 from leukoscope.learn.classifier import load
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import predict

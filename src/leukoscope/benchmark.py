@@ -18,7 +18,7 @@ from leukoscope.data import images, sources, splits
 from leukoscope.data import samples as table
 from leukoscope.data.predictions import read_predictions
 from leukoscope.data.samples import Sample
-from leukoscope.errors import LeukoscopeError, UsageError
+from leukoscope.errors import Interrupted, LeukoscopeError, UsageError
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.files import make_folder, read_json, write_json
 from leukoscope.recipes import DEMONSTRATION, NETWORKS
@@ -27,12 +27,6 @@ from leukoscope.settings import TrainingSettings, settings_for
 from leukoscope.trial import Trial
 
 _PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scikit-learn", "pillow")
-
-
-class Interrupted(LeukoscopeError):
-    """Ctrl-C."""
-
-    exit_status = 130
 
 
 @dataclass(frozen=True, slots=True)

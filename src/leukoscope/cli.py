@@ -58,6 +58,13 @@ Protocol = Annotated[
         "(images that look taken together), group (the group column of a samples.csv)."
     ),
 ]
+ClassifierName = Annotated[
+    str,
+    typer.Argument(
+        help="A classifier folder, or hub:owner/name from the Hugging Face Hub.",
+        metavar="CLASSIFIER",
+    ),
+]
 Groups = Annotated[
     Path | None,
     typer.Option(help="A CSV of path and group (patients), instead of inferred sessions."),
@@ -296,11 +303,19 @@ def train(
 
 @app.command()
 def predict(
-    classifier: Annotated[Path, typer.Argument(help="A classifier folder.", metavar="CLASSIFIER")],
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="The table to write.")],
+    classifier: ClassifierName,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Pictures, folders of them, archives (zip, tar), patterns, or - for a list of "
+            "these from standard input.",
+            metavar="PATH",
+        ),
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="The table to write: .csv, .jsonl or .parquet.")],
     also: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--with",
             help="Another classifier, of another fold or seed, whose answers are averaged with "
@@ -308,14 +323,155 @@ def predict(
             metavar="CLASSIFIER",
         ),
     ] = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            metavar="PIXELS",
+            help="The width of one field, where a picture shows many: it is cut into squares of "
+            "so many of its pixels, and their answers are pooled. Without it, a picture is one "
+            "field, its largest centred square.",
+        ),
+    ] = None,
+    group_by: Annotated[
+        Literal["folder"] | None,
+        typer.Option(help="Also write the answer for each folder (a patient, a slide)."),
+    ] = None,
+    label_by: Annotated[
+        Literal["folder"] | None,
+        typer.Option(help="Write the folder's name as the label, for leukoscope evaluate."),
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "torch", "onnx"], typer.Option(help="What computes: the fastest here.")
+    ] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option()] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bf16", "int8"],
+        typer.Option(help="auto: float32 for up to 64 pictures, else bf16 where it is faster."),
+    ] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Images that are computed together.")] = 64,
     quiet: Quiet = False,
 ) -> None:
-    """Probabilities for pictures; an unreadable one costs its row alone."""
-    from leukoscope.learn.prediction import predict_files
+    """Probabilities for pictures; an unreadable one costs its row alone.
 
-    make_folder(out.parent)  # before the work, not after it
-    done, failed = predict_files([classifier, *(also or [])], paths, out, quiet=quiet)
-    print(f"{out}: {done} predicted, {failed} unreadable. It assists; it does not diagnose.")
+    A call that was stopped, or killed, goes on with the same command.
+    """
+    from leukoscope.learn import hub
+    from leukoscope.scoring import Scoring, score
+
+    folder, words = hub.split(classifier, paths or [])
+    done = score(
+        Scoring(
+            classifiers=[folder, *map(hub.find, also or [])],
+            words=words,
+            out=out,
+            engine=engine,
+            device=device,
+            precision=precision,
+            batch=batch,
+            tile=tile,
+            group_by_folder=group_by == "folder",
+            label_by_folder=label_by == "folder",
+            quiet=quiet,
+        )
+    )
+    earlier = f" ({done.earlier} by an earlier call)" if done.earlier else ""
+    print(f"{out}: {done.predicted} predicted, {done.unreadable} unreadable{earlier}.")
+    if done.groups is not None:
+        print(f"{done.groups}: one row for each folder, with 95 % intervals over its pictures.")
+    print(f"Computed by {done.backend}. It assists; it does not diagnose.")
+
+
+@app.command()
+def explain(
+    classifier: ClassifierName,
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="Pictures, as in predict.", metavar="IMAGE")
+    ] = None,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="A .png with all pictures below each other, a folder for one .png each, or a .csv "
+            "of how much of the attention lies on nuclei, scale bar and background."
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Option(help="The class that is asked about, instead of each picture's likeliest."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the classifier looked at: Grad-CAM, and occlusion as its check."""
+    from leukoscope import explanation
+    from leukoscope.learn import hub
+
+    folder, words = hub.split(classifier, paths or [])
+    count = explanation.explain(
+        explanation.Explaining(classifier=folder, words=words, out=out, target=target, quiet=quiet)
+    )
+    print(f"{out}: {count} pictures. It assists; it does not diagnose.")
+
+
+@app.command()
+def export(
+    classifier: ClassifierName,
+    out: Annotated[Path, typer.Option(help="A folder, or one .onnx file.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also an int8 graph, with what it changes.")
+    ] = False,
+    calibrate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pictures like those it will be asked about, for int8: files, folders or "
+            "archives. Without it, drawn smears, which real ones are not like.",
+            metavar="PATH",
+        ),
+    ] = None,
+    labelled: Annotated[
+        str | None,
+        typer.Option(
+            help="A folder with one sub-folder per class, or a samples.csv, to measure the "
+            "accuracy of int8 on.",
+            metavar="DATA",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the classifier as ONNX; refused unless it answers like PyTorch."""
+    from leukoscope import exporting
+    from leukoscope.learn import hub
+
+    record = exporting.export(
+        exporting.Export(
+            classifier=hub.find(classifier),
+            out=out,
+            int8=int8,
+            calibrate=calibrate or [],
+            labelled=labelled,
+            quiet=quiet,
+        )
+    )
+    print(
+        f"{out}: opset {record['opset']}; probabilities within "
+        f"{record['largest_difference_to_pytorch']:.1g} of PyTorch."
+    )
+    if int8:
+        print(exporting.sentence(record["int8"]))
+
+
+@app.command()
+def push(
+    classifier: ClassifierName,
+    repo: Annotated[str, typer.Argument(help="owner/name on the Hub.", metavar="REPO")],
+    private: Annotated[
+        bool, typer.Option("--private", help="Make it for its owner alone.")
+    ] = False,
+) -> None:
+    """Send a classifier to the Hugging Face Hub; hub:owner/name loads it anywhere."""
+    from leukoscope.learn import hub
+
+    print(hub.push(hub.find(classifier), repo, private=private))
 
 
 @app.command()

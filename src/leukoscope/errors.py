@@ -20,6 +20,12 @@ class DataError(LeukoscopeError):
     """A data set that cannot be used as it is: an empty class, an unreadable picture."""
 
 
+class Interrupted(LeukoscopeError):
+    """Ctrl-C."""
+
+    exit_status = 130
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """' Did you mean …?' with the known name most like this one, or nothing."""
     matches = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)

@@ -68,6 +68,8 @@ def _parts(read: Predictions, path: Path) -> tuple[Predictions, Predictions | No
             f"{read.overruled} rows name another class in `predicted` than their most probable "
             f"one; the most probable one is judged."
         )
+    if read.unreadable:
+        notes.append(f"{read.unreadable} rows of {path} have an error and are left out.")
     splits = np.array(read.splits)
     if (splits == "test").all() or not (splits == "test").any():
         return read, None, notes

@@ -7,8 +7,13 @@ Advance = Callable[..., None]
 
 
 @contextmanager
-def bar(description: str, total: int, *, quiet: bool = False) -> Iterator[Advance]:
-    """A function to call with a number of finished steps and, if one likes, a `note`."""
+def bar(
+    description: str, total: int, *, counted: bool = True, quiet: bool = False
+) -> Iterator[Advance]:
+    """A function to call with a number of finished steps and, if one likes, a `note`.
+
+    Steps that nobody would count, such as bytes, are shown as a percentage.
+    """
     if quiet:
         yield lambda steps=1, note="": None
         return
@@ -17,6 +22,7 @@ def bar(description: str, total: int, *, quiet: bool = False) -> Iterator[Advanc
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
@@ -24,7 +30,7 @@ def bar(description: str, total: int, *, quiet: bool = False) -> Iterator[Advanc
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn() if counted else TaskProgressColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )

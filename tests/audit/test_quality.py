@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from leukoscope.audit.quality import measure, odd
+from leukoscope.audit.quality import measure, odd, warnings
 from leukoscope.data.synthetic import draw
 
 CLEAN = draw(per_class=15, size=96, seed=5, looks="same").pixels
@@ -60,3 +60,22 @@ def test_a_few_pictures_are_no_fault(count: int) -> None:
 
 def test_equal_pictures_are_not_odd() -> None:
     assert not any(faults(np.repeat(CLEAN[:1], 20, axis=0)).values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "picture"),
+    [
+        ("one colour all over", np.full((96, 96, 3), 255, np.uint8)),
+        ("blurred", gaussian_filter(CLEAN[11], (4, 4, 0))),
+        ("over-exposed", np.clip(CLEAN[11].astype(int) + 110, 0, 255).astype(np.uint8)),
+        ("under-exposed", CLEAN[11] * (np.arange(96) < 40)[:, None, None].astype(np.uint8)),
+        ("almost empty", CLEAN[11][:24, :24].repeat(4, 0).repeat(4, 1)),
+    ],
+)
+def test_a_picture_by_itself_is_warned_of(fault: str, picture: np.ndarray) -> None:
+    assert fault in warnings(measure(picture[None], quiet=True))[0]
+
+
+def test_good_pictures_need_no_warning() -> None:
+    assert not any(warnings(measure(CLEAN, quiet=True)))
+    assert warnings(measure(CLEAN[:0], quiet=True)) == []

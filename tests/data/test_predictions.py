@@ -240,6 +240,24 @@ def test_rows_that_name_a_less_probable_class_are_counted(tmp_path: Path) -> Non
     assert read.predicted == ("A", "A", "A", "A")
 
 
+def test_a_picture_that_could_not_be_read_is_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    header = "path,label,predicted,probability_A,probability_B,error"
+    rows = ["a,A,A,0.6,0.4,", "b,A,,,,cannot be decoded", "c,B,B,0.2,0.8,"]
+    path.write_text("\n".join([header, *rows]))
+    read = read_predictions(path)
+    assert (read.paths, read.unreadable) == (("a", "c"), 1)
+    path.write_text("\n".join([header, *rows, "d,A,A,0.6,0.6,"]))
+    with pytest.raises(DataError, match=r"line 5: 0\.6, 0\.6 are not probabilities"):
+        read_predictions(path)
+    path.write_text("\n".join([header, *rows, "c,B,B,0.2,0.8,"]))
+    with pytest.raises(DataError, match="line 5: c is listed twice"):
+        read_predictions(path)
+    path.write_text("\n".join([header, rows[1]]))
+    with pytest.raises(DataError, match="no rows without an error"):
+        read_predictions(path)
+
+
 def test_classes_change_their_order_with_their_columns() -> None:
     made = example()
     turned = made.ordered(("Pre-B, late", "Benign", "Early"))

@@ -1,21 +1,15 @@
-"""Probabilities come in the order of the rows, and a bad picture costs its row alone."""
-
-import csv
-from dataclasses import replace
-from pathlib import Path
+"""Probabilities come in the order of the rows, whoever asks for them."""
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
-from leukoscope.errors import DataError, UsageError
 from leukoscope.learn import networks
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
+from leukoscope.learn.classifier import Classifier, ClassifierConfig
 from leukoscope.learn.devices import fabric_for
-from leukoscope.learn.prediction import answer, predict, predict_files, together
+from leukoscope.learn.prediction import answer, predict, together
 
 CLASSES = ("Benign", "Early", "Pre")
 
@@ -32,30 +26,6 @@ def noise(count: int, size: int = 32) -> NDArray[np.uint8]:
     rng = np.random.default_rng(0)
     base = rng.integers(0, 200, (count, 1, 1, 3))
     return (base + rng.integers(0, 56, (count, size, size, 3))).astype(np.uint8)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    classifier().save(tmp_path / "classifier")
-    return tmp_path / "classifier"
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Four pictures in two folders, and one file that only claims to be one."""
-    below = tmp_path / "pictures"
-    for number, pixels in enumerate(noise(4)):
-        file = below / f"day{number // 2}" / f"field{number}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(file)
-    (below / "day0" / "field0b.jpg").write_text("this is no picture")
-    (below / "day0" / "notes.txt").write_text("nor is this")
-    return below
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open() as file:
-        return list(csv.DictReader(file))
 
 
 def test_equals_a_loop_over_single_images() -> None:
@@ -88,6 +58,24 @@ def test_a_classifier_in_training_mode_predicts_all_the_same() -> None:
     )
 
 
+def test_a_few_images_are_answered_in_float32() -> None:
+    """So that one image has one answer, whatever this machine is fast in."""
+    ours, pixels = classifier(), noise(3)
+    exact = predict(ours, pixels, fabric=fabric_for("float32"), quiet=True)
+    np.testing.assert_array_equal(predict(ours, pixels, quiet=True), exact)
+    assert (predict(ours, pixels, fabric=fabric_for("bf16"), quiet=True) != exact).any()
+
+
+def test_a_part_of_the_answers_is_that_of_its_rows() -> None:
+    said = answer(calibrated(1), noise(5), quiet=True)
+    part = said.part(slice(1, 3))
+    np.testing.assert_array_equal(part.probabilities, said.probabilities[1:3])
+    np.testing.assert_array_equal(part.sets, said.sets[1:3])
+    np.testing.assert_array_equal(part.novelty, said.novelty[1:3])
+    np.testing.assert_array_equal(part.novel, said.novel[1:3])
+    assert answer(classifier(), noise(2), quiet=True).part(slice(0, 1)).sets is None
+
+
 def test_no_image_gives_no_row() -> None:
     assert predict(classifier(), noise(0), quiet=True).shape == (0, 3)
 
@@ -96,63 +84,6 @@ def test_no_image_gives_no_row() -> None:
 def test_pixels_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="takes N×32×32×3 pixels"):
         predict(classifier(), np.zeros(shape, dtype=np.uint8), quiet=True)
-
-
-def test_a_folder_is_predicted_and_a_bad_picture_costs_its_row_alone(
-    folder: Path, pictures: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "new" / "answers.csv"
-    assert predict_files([folder], [pictures], out, quiet=True) == (4, 1)
-    rows = table(out)
-    assert list(rows[0]) == [
-        *("path", "predicted"),
-        *(f"probability_{name}" for name in CLASSES),
-        "error",
-    ]
-    names = ["field0.png", "field0b.jpg", "field1.png", "field2.png", "field3.png"]
-    assert [Path(row["path"]).name for row in rows] == names
-    bad = rows.pop(1)
-    assert "field0b.jpg" in bad["error"]
-    assert bad["predicted"] == bad["probability_Pre"] == ""
-    expected = predict(classifier(), noise(4), quiet=True)
-    for row, probabilities in zip(rows, expected, strict=True):
-        given = [float(row[f"probability_{name}"]) for name in CLASSES]
-        assert given == pytest.approx(probabilities.tolist(), abs=1e-6)
-        assert row["predicted"] == CLASSES[probabilities.argmax()]
-        assert row["error"] == ""
-
-
-def test_pictures_of_another_size_are_fitted(folder: Path, tmp_path: Path) -> None:
-    large = tmp_path / "large.png"
-    Image.fromarray(noise(1, size=100)[0]).save(large)
-    assert predict_files([folder], [large], tmp_path / "answers.csv", quiet=True) == (1, 0)
-
-
-def test_a_picture_named_twice_gets_one_row(folder: Path, pictures: Path, tmp_path: Path) -> None:
-    paths = [pictures / "day1" / "field3.png", pictures / "day1", pictures / "day1"]
-    assert predict_files([folder], paths, tmp_path / "answers.csv", quiet=True) == (2, 0)
-    names = [Path(row["path"]).name for row in table(tmp_path / "answers.csv")]
-    assert names == ["field3.png", "field2.png"]
-
-
-def test_pictures_that_are_all_bad_are_all_listed(
-    folder: Path, pictures: Path, tmp_path: Path
-) -> None:
-    bad = pictures / "day0" / "field0b.jpg"
-    assert predict_files([folder], [bad], tmp_path / "answers.csv", quiet=True) == (0, 1)
-    assert [row["path"] for row in table(tmp_path / "answers.csv")] == [str(bad)]
-
-
-def test_a_missing_path_is_named_before_any_work(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nowhere\.png is not there"):
-        predict_files([folder], [tmp_path / "nowhere.png"], tmp_path / "answers.csv", quiet=True)
-    assert not (tmp_path / "answers.csv").exists()
-
-
-def test_a_folder_without_pictures_is_named(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty has no pictures"):
-        predict_files([folder], [tmp_path / "empty"], tmp_path / "answers.csv", quiet=True)
 
 
 def calibrated(seed: int) -> Classifier:
@@ -165,7 +96,7 @@ def calibrated(seed: int) -> Classifier:
     return calibrate(ours, pixels, targets, **rows, coverage=0.5, quiet=True)[0]
 
 
-def test_several_classifiers_answer_together(tmp_path: Path) -> None:
+def test_several_classifiers_answer_together() -> None:
     ours, pixels = [calibrated(seed) for seed in (1, 2)], noise(40)[30:]
     fabric = fabric_for("float32")
     one, two = (answer(each, pixels, fabric=fabric, quiet=True) for each in ours)
@@ -191,36 +122,3 @@ def test_an_ensemble_of_one_is_itself() -> None:
     np.testing.assert_array_equal(again.probabilities, said.probabilities)
     np.testing.assert_array_equal(again.sets, said.sets)
     np.testing.assert_array_equal(again.novel, said.novel)
-
-
-def test_files_are_predicted_by_several_with_sets_and_novelty(
-    pictures: Path, tmp_path: Path
-) -> None:
-    folders = [tmp_path / "one", tmp_path / "two"]
-    for seed, place in enumerate(folders):
-        calibrated(seed).save(place)
-    assert predict_files(folders, [pictures], tmp_path / "answers.csv", quiet=True) == (4, 1)
-    rows = table(tmp_path / "answers.csv")
-    assert list(rows[0])[-3:] == ["set", "novelty", "error"]
-    bad = rows.pop(1)
-    assert bad["error"]
-    assert not any(bad[name] for name in bad if name not in ("path", "error"))
-    said = together([answer(load(place), noise(4), quiet=True) for place in folders])
-    assert said.sets is not None
-    assert said.novelty is not None
-    for row, probabilities, possible, unlike in zip(
-        rows, said.probabilities, said.sets, said.novelty, strict=True
-    ):
-        given = [float(row[f"probability_{name}"]) for name in CLASSES]
-        assert given == pytest.approx(probabilities.tolist(), abs=1e-6)
-        assert row["set"] == "|".join(np.array(CLASSES)[possible])
-        assert float(row["novelty"]) == pytest.approx(unlike, rel=1e-4)
-
-
-def test_classifiers_of_other_classes_are_not_averaged(
-    folder: Path, pictures: Path, tmp_path: Path
-) -> None:
-    config = replace(classifier().config, classes=("a", "b", "c"))
-    Classifier(classifier().network, config).save(tmp_path / "other")
-    with pytest.raises(UsageError, match=r"other tells a, b, c apart .* cannot be averaged"):
-        predict_files([folder, tmp_path / "other"], [pictures], tmp_path / "out.csv", quiet=True)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.regions import corners, ink
 from leukoscope.progress import bar
 
 Floats = NDArray[np.float32]
@@ -37,7 +38,6 @@ Figures of light and dye are natural logarithms and ratios of them.
 
 _GRID = 8  # blocks per side in which the empty slide is sought
 _SIDE = 112  # pixels per side at which colours are read; larger pictures are averaged down
-_EDGE = 90  # grey levels from one pixel to the next: the lens blurs cells below it, a mark is sharp
 
 
 def measure(pixels: Pixels, *, quiet: bool = False) -> Floats:
@@ -84,18 +84,9 @@ def _frame(height: int, width: int) -> tuple[Floats, Mask]:
     y, x = np.meshgrid(*(np.linspace(-1, 1, length) for length in (height, width)), indexing="ij")
     basis = np.stack([np.ones_like(x), x, y, x * x - 1 / 3, x * y, y * y - 1 / 3], -1)
     inside = np.ones((height, width), bool)
-    for corner in _corners(height, width):
+    for corner in corners(height, width):
         inside[corner] = False
     return basis.astype(np.float32), inside
-
-
-def _corners(height: int, width: int) -> list[tuple[slice, slice]]:
-    high, wide = height // 8, width // 4
-    return [
-        (rows, columns)
-        for rows in (slice(0, high), slice(height - high, None))
-        for columns in (slice(0, wide), slice(width - wide, None))
-    ]
 
 
 def _slide(logs: Floats) -> tuple[Floats, Mask]:
@@ -200,17 +191,11 @@ def _noise(values: NDArray[np.int16], empty: Mask) -> float:
 def _mark(image: Pixels) -> tuple[float, float, float]:
     """How much of the corner with the sharpest edges they take, and the colour of the ink there."""
     most: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    for corner in _corners(*image.shape[:2]):
-        box = image[corner].astype(np.int16)
-        ink = np.zeros(box.shape[:2], bool)
-        for axis in (0, 1):
-            step = np.diff(box[..., 1], axis=axis)
-            dark = [slice(None), slice(None)]
-            for side, falls in ((slice(1, None), step < -_EDGE), (slice(0, -1), step > _EDGE)):
-                dark[axis] = side
-                ink[tuple(dark)] |= falls
-        share = float(np.sqrt(ink.mean())) if ink.any() else 0.0
+    for corner in corners(*image.shape[:2]):
+        box = image[corner]
+        dark = ink(box)
+        share = float(np.sqrt(dark.mean())) if dark.any() else 0.0
         if share > most[0]:
-            red, green, blue = np.median(box[ink], axis=0) / 255
+            red, green, blue = np.median(box[dark], axis=0) / 255
             most = (share, float(green), float(red - (green + blue) / 2))
     return most

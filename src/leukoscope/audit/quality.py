@@ -6,13 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.regions import PURPLE, purple
 from leukoscope.audit.threads import each
 
 Pixels = NDArray[np.uint8]
 
 _GLARE = 0.5  # of the field at the end of the scale shows nothing
-_EMPTY = 0.005  # of the field under nuclei: a third of one white cell
-_PURPLE = 20  # grey levels by which red and blue outshine green
+_FLAT = 2  # grey levels that the three channels spread at most
+EMPTY = 0.005  # of the field under nuclei: a third of one white cell
+_SHARPNESS = -1.3  # a field of 224 px, blurred by a Gaussian of 3 px
 _BLURRED = 4.5  # robust standard deviations below the median
 _FAR = 6.0  # robust standard deviations; one in 500 million of a normal distribution
 
@@ -28,9 +30,12 @@ class Measures:
     colour: NDArray[np.float64]  # N×6: mean and spread of red, green and blue
 
 
-def measure(pixels: Pixels, *, quiet: bool = False) -> Measures:
-    """The measures of N×H×W×3 pixels, row by row."""
-    rows = each(_measure, pixels, "looking at quality", quiet=quiet)
+def measure(pixels: Pixels, *, threads: bool = True, quiet: bool = False) -> Measures:
+    """The measures of N×H×W×3 pixels, row by row; without `threads` in the calling one."""
+    if threads:
+        rows = each(_measure, pixels, "looking at quality", quiet=quiet)
+    else:
+        rows = [_measure(image) for image in pixels]
     table = np.array(rows).reshape(len(pixels), 10)
     sharpness, glare, darkness, nuclei = table[:, :4].T
     return Measures(sharpness, glare, darkness, nuclei, colour=table[:, 4:])
@@ -45,14 +50,12 @@ def _measure(image: Pixels) -> list[float]:
     strength, contrast = (float(cv2.meanStdDev(one)[1][0, 0]) for one in (detail, grey))
     half = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), None, 0, 0, cv2.INTER_AREA)
     red, green, blue = cv2.split(half)
-    # Chromatin is purple: it takes green away, and leaves red and blue. Red cells leave no two.
-    purple = cv2.subtract(cv2.addWeighted(red, 0.5, blue, 0.5, 0), green)
     mean, spread = cv2.meanStdDev(image)
     return [
         np.log10(max(strength, 1e-3) / max(contrast, 1e-3)),
         float((cv2.min(cv2.min(red, green), blue) >= 254).mean()),
         float((cv2.max(cv2.max(red, green), blue) <= 3).mean()),
-        float((purple > _PURPLE).mean()),
+        float((purple(half) > PURPLE).mean()),
         *mean[:, 0],
         *spread[:, 0],
     ]
@@ -60,7 +63,7 @@ def _measure(image: Pixels) -> list[float]:
 
 def odd(measures: Measures) -> dict[str, list[int]]:
     """The rows that stand out, worst first, under each name of a fault."""
-    flat = measures.colour[:, 3:].max(axis=1) < 2  # grey levels: one colour all over
+    flat = measures.colour[:, 3:].max(axis=1) < _FLAT
     sharpness = _deviations(measures.sharpness)
     look = np.abs(np.column_stack([_deviations(column) for column in measures.colour.T])).max(
         axis=1, initial=0
@@ -71,9 +74,22 @@ def odd(measures: Measures) -> dict[str, list[int]]:
         "blurred": _rows(seen & (sharpness < -_BLURRED), sharpness),
         "over-exposed": _rows(seen & (measures.glare > _GLARE), -measures.glare),
         "under-exposed": _rows(seen & (measures.darkness > _GLARE), -measures.darkness),
-        "almost empty": _rows(seen & (measures.nuclei < _EMPTY), measures.nuclei),
+        "almost empty": _rows(seen & (measures.nuclei < EMPTY), measures.nuclei),
         "unlike the rest in colour": _rows(seen & (look > _FAR), -look),
     }
+
+
+def warnings(measures: Measures) -> list[tuple[str, ...]]:
+    """The faults of each picture by itself, whatever the others look like; empty for most."""
+    flat = measures.colour[:, 3:].max(axis=1) < _FLAT
+    faults = {
+        "one colour all over": flat,
+        "blurred": ~flat & (measures.sharpness < _SHARPNESS),
+        "over-exposed": ~flat & (measures.glare > _GLARE),
+        "under-exposed": ~flat & (measures.darkness > _GLARE),
+        "almost empty": ~flat & (measures.nuclei < EMPTY),
+    }
+    return [tuple(name for name in faults if faults[name][row]) for row in range(len(flat))]
 
 
 def _deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from leukoscope.progress import bar
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_PIXELS = 100_000_000
+_MOST_FIELDS = 1024  # of one picture, which are in memory together
 _VERSION = 1  # of the decoding below: a change makes every cached array stale
 
 
@@ -35,7 +37,49 @@ def decode(source: Path | bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> 
     Raises `UnreadableImage` for anything but a whole JPEG, PNG, BMP, TIFF or WebP of at most
     `max_pixels`; a larger one is refused from its header, before a pixel is decoded.
     """
-    name = "The file" if isinstance(source, bytes) else str(source)
+    return _fitted(_read(source, max_pixels), size)
+
+
+def decode_fields(
+    source: Path | bytes, size: int, *, tile: int | None = None
+) -> tuple[NDArray[np.uint8], float]:
+    """The picture as F×size×size×3 uint8 RGB, one or more fields, and the share of it they show.
+
+    Without `tile` it is one field, as `decode` gives it. With `tile`, squares of so many of its
+    pixels (or of its shorter side, if that is less) cover all of it, evenly spaced, overlapping
+    where they do not fit. Raises `UnreadableImage` as `decode` does, and for over 1,024 fields.
+    """
+    rgb = _read(source, MAX_PIXELS)
+    if tile is None:
+        return _fitted(rgb, size)[None], min(rgb.size) ** 2 / (rgb.width * rgb.height)
+    side = min(tile, *rgb.size)
+    columns, rows = (_starts(length, side) for length in rgb.size)
+    if len(columns) * len(rows) > _MOST_FIELDS:
+        raise UnreadableImage(
+            f"{_name(source)} has {len(columns) * len(rows)} fields of {side} pixels; more than "
+            f"{_MOST_FIELDS} are not read: use a larger --tile, or cut it up."
+        )
+    boxes = [(left, top, left + side, top + side) for top in rows for left in columns]
+    return np.stack([_fitted(rgb.crop(box), size) for box in boxes]), 1.0
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles begin that cover so many pixels."""
+    return [round(at) for at in np.linspace(0, length - side, math.ceil(length / side))]
+
+
+def _fitted(rgb: Image.Image, size: int) -> NDArray[np.uint8]:
+    if rgb.size != (size, size):
+        rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC)
+    return np.asarray(rgb)
+
+
+def _name(source: Path | bytes) -> str:
+    return "The file" if isinstance(source, bytes) else str(source)
+
+
+def _read(source: Path | bytes, max_pixels: int) -> Image.Image:
+    name = _name(source)
     try:
         # Read at once: Pillow keeps files open lazily, and many threads would run out of them.
         content = source if isinstance(source, bytes) else source.read_bytes()
@@ -45,7 +89,7 @@ def decode(source: Path | bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> 
                     f"{name} has {image.width}×{image.height} pixels; "
                     f"more than {max_pixels / 10**6:g} megapixels are not decoded."
                 )
-            rgb = _rgb(ImageOps.exif_transpose(image))
+            return _rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise UnreadableImage(f"{name} is not a picture ({', '.join(FORMATS)}).") from error
     except Image.DecompressionBombError as error:
@@ -55,9 +99,6 @@ def decode(source: Path | bytes, size: int, *, max_pixels: int = MAX_PIXELS) -> 
     except Exception as error:
         # On damaged files Pillow raises whatever its parsers run into: struct.error, TypeError, …
         raise UnreadableImage(f"{name} cannot be decoded: {reason(error)}.") from error
-    if rgb.size != (size, size):
-        rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC)
-    return np.asarray(rgb)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

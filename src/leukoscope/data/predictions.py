@@ -7,6 +7,7 @@ Columns: `path, label, predicted, probability_<class>…, split, group`, one row
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ class Predictions:
     splits: tuple[str, ...]
     groups: tuple[str, ...]
     overruled: int = 0  # rows of a file that name another class than the most probable one
+    unreadable: int = 0  # rows of a file that have an error instead of an answer, and are not here
     novelty: NDArray[np.float64] | None = None  # N; above 1 the image is novel
 
     @property
@@ -100,28 +102,32 @@ def read_predictions(path: Path) -> Predictions:
     """The table, with `DataError` naming the line of a label or probability that cannot be.
 
     Columns may come in any order, with others among them; only `path`, `label` and the
-    probabilities are needed. It is read in parts, so that ten million rows need no more memory
+    probabilities are needed. A row with an `error`, of a picture that could not be read, is left
+    out and counted. It is read in parts, so that ten million rows need no more memory
     than their paths and numbers do.
     """
     texts: dict[str, list[str]] = {"path": [], "label": [], "split": [], "group": []}
     known: dict[str, str] = {}  # one string for all its repetitions
     parts, novelties = [], []
-    overruled = 0
-    for block in read_csv_columns(path, ("path", "label")):
-        classes = _classes(block, path)
-        first = len(texts["path"]) + 2
-        _check_labels(block["label"], classes, path, first)
-        parts.append(_probabilities(block, classes, path, first))
+    numbered: list[Sequence[int]] = []
+    overruled = unreadable = 0
+    for whole in read_csv_columns(path, ("path", "label")):
+        classes = _classes(whole, path)
+        block, lines = _answered(whole, len(texts["path"]) + unreadable + 2)
+        unreadable += len(whole["path"]) - len(lines)
+        numbered.append(lines)
+        _check_labels(block["label"], classes, path, lines)
+        parts.append(_probabilities(block, classes, path, lines))
         overruled += _overruled(block, classes, parts[-1])
         if "novelty" in block:
-            novelties.append(_numbers(block, ["novelty"], path, first)[:, 0])
+            novelties.append(_numbers(block, ["novelty"], path, lines)[:, 0])
         texts["path"] += block["path"]
         for name in ("label", "split", "group"):
             values = block.get(name, ("",) * len(parts[-1]))
             texts[name] += map(known.setdefault, values, values)
-    if not parts:
-        raise DataError(f"{path} has no rows.")
-    _check_unique(texts["path"], path)
+    if not texts["path"]:
+        raise DataError(f"{path} has no rows{' without an error' * (unreadable > 0)}.")
+    _check_unique(texts["path"], chain.from_iterable(numbered), path)
     return Predictions(
         paths=tuple(texts["path"]),
         labels=tuple(texts["label"]),
@@ -130,8 +136,21 @@ def read_predictions(path: Path) -> Predictions:
         splits=tuple(texts["split"]),
         groups=tuple(texts["group"]),
         overruled=overruled,
+        unreadable=unreadable,
         novelty=np.concatenate(novelties) if novelties else None,
     )
+
+
+def _answered(
+    block: Mapping[str, Sequence[str]], first: int
+) -> tuple[Mapping[str, Sequence[str]], Sequence[int]]:
+    """The rows without an error, and their lines; `first` is the line of the first row."""
+    errors = block.get("error", ())
+    if not any(errors):
+        return block, range(first, first + len(block["path"]))
+    kept = [row for row, error in enumerate(errors) if not error]
+    rows = {name: [column[row] for row in kept] for name, column in block.items()}
+    return rows, [first + row for row in kept]
 
 
 def _classes(columns: Iterable[str], path: Path) -> tuple[str, ...]:
@@ -141,40 +160,42 @@ def _classes(columns: Iterable[str], path: Path) -> tuple[str, ...]:
     return classes
 
 
-def _check_labels(labels: Sequence[str], classes: Sequence[str], path: Path, first: int) -> None:
+def _check_labels(
+    labels: Sequence[str], classes: Sequence[str], path: Path, lines: Sequence[int]
+) -> None:
     unknown = set(labels).difference(classes)
     if unknown:
         row = next(row for row, label in enumerate(labels) if label in unknown)
         raise DataError(
-            f"{path}, line {first + row}: the label {labels[row]!r} is not among the classes "
+            f"{path}, line {lines[row]}: the label {labels[row]!r} is not among the classes "
             f"{', '.join(classes)}."
         )
 
 
 def _probabilities(
-    block: Mapping[str, Sequence[str]], classes: Sequence[str], path: Path, first: int
+    block: Mapping[str, Sequence[str]], classes: Sequence[str], path: Path, lines: Sequence[int]
 ) -> NDArray[np.float64]:
-    values = _numbers(block, [_PREFIX + name for name in classes], path, first)
+    values = _numbers(block, [_PREFIX + name for name in classes], path, lines)
     inside = np.isfinite(values) & (values >= 0) & (values <= 1)
     wrong = ~inside.all(axis=1) | ~(np.abs(values.sum(axis=1) - 1) <= 1e-3)
     if wrong.any():
         row = int(wrong.argmax())
         raise DataError(
-            f"{path}, line {first + row}: {', '.join(f'{v:g}' for v in values[row])} are not "
+            f"{path}, line {lines[row]}: {', '.join(f'{v:g}' for v in values[row])} are not "
             f"probabilities (each within 0 and 1, together 1)."
         )
     return values
 
 
 def _numbers(
-    block: Mapping[str, Sequence[str]], names: Sequence[str], path: Path, first: int
+    block: Mapping[str, Sequence[str]], names: Sequence[str], path: Path, lines: Sequence[int]
 ) -> NDArray[np.float64]:
-    """The columns of these names side by side; `first` is the line of the first row."""
+    """The columns of these names side by side; `lines` are those of the rows in the file."""
     columns = [block[name] for name in names]
     try:
         return np.ascontiguousarray(np.array([list(map(float, column)) for column in columns]).T)
     except ValueError:
-        for line, fields in enumerate(zip(*columns, strict=True), start=first):
+        for line, *fields in zip(lines, *columns, strict=True):
             try:
                 list(map(float, fields))
             except ValueError as error:
@@ -189,17 +210,17 @@ def _overruled(
     if "predicted" not in block:
         return 0
     index = {name: number for number, name in enumerate(classes)}
-    said = np.array([index.get(name, -1) for name in block["predicted"]])
+    said = np.array([index.get(name, -1) for name in block["predicted"]], np.int64)
     given = values[np.arange(len(values)), said]
     return int(((said >= 0) & (given < values.max(axis=1))).sum())
 
 
-def _check_unique(paths: Sequence[str], origin: Path) -> None:
+def _check_unique(paths: Sequence[str], lines: Iterable[int], origin: Path) -> None:
     hashes = np.fromiter(map(hash, paths), np.int64, len(paths))
     if len(np.unique(hashes)) == len(paths):
         return
     seen: set[str] = set()
-    for line, name in enumerate(paths, start=2):
+    for line, name in zip(lines, paths, strict=True):
         if name in seen:
             raise DataError(f"{origin}, line {line}: {name} is listed twice.")
         seen.add(name)

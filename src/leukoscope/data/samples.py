@@ -154,3 +154,15 @@ def task(samples: Sequence[Sample], name: str, *, negative: str = "Benign") -> T
         (negative, positive),
         {label: negative if label == negative else positive for label in labels},
     )
+
+
+def class_of(label: str, classes: Sequence[str]) -> str | None:
+    """The class that a label means to a classifier with these classes; None if it means none.
+
+    Every label means itself; to a binary classifier, see `task`, any other label means the
+    positive class.
+    """
+    if label in classes:
+        return label
+    negative, *others = classes
+    return others[0] if others in (["Malignant"], [f"not {negative}"]) else None

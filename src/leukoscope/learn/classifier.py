@@ -15,7 +15,9 @@ from leukoscope.evaluate.novelty import Memory
 from leukoscope.files import make_folder, read_json, replacing, write_text
 from leukoscope.learn import networks
 
-_NOVELTY = "novelty.safetensors"
+DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
+WEIGHTS = "model.safetensors"
+NOVELTY = "novelty.safetensors"
 _PARTS = tuple(field.name for field in fields(Memory))
 DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
 
@@ -82,13 +84,13 @@ class Classifier(nn.Module):
         """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout, and
         `novelty.safetensors` where it has memories."""
         make_folder(folder)
-        save_weights(self.network.state_dict(), folder / "model.safetensors")
+        save_weights(self.network.state_dict(), folder / WEIGHTS)
         self.save_calibration(folder)
 
     def save_calibration(self, folder: Path) -> None:
         """All files of `folder` but the weights, which calibration does not change."""
         if self.memories is not None:
-            save_weights(_tensors(self.memories), folder / _NOVELTY)
+            save_weights(_tensors(self.memories), folder / NOVELTY)
         write_text(folder / "config.json", json.dumps(asdict(self.config), indent=2) + "\n")
 
 
@@ -114,6 +116,23 @@ def load_weights(network: nn.Module, path: Path) -> None:
 
 def load(folder: Path) -> Classifier:
     """The classifier saved in `folder`, ready to predict."""
+    config = read_config(folder)
+    network = networks.empty(
+        config.network, len(config.classes), normalization=config.normalization
+    )
+    load_weights(network, folder / WEIGHTS)
+    memories = None if config.accepted is None else read_memories(folder)
+    layers = dict(network.named_modules())
+    if unknown := sorted(set(memories or ()) - set(layers)):
+        raise UsageError(
+            f"{folder / NOVELTY} knows a layer {unknown[0]!r} that the network does not have."
+        )
+    network = network.to(memory_format=torch.channels_last)
+    return Classifier(network, config, memories).eval()
+
+
+def read_config(folder: Path) -> ClassifierConfig:
+    """What `config.json` in `folder` says; `UsageError` when that is not a classifier."""
     values = read_json(folder / "config.json")
     known = {field.name for field in fields(ClassifierConfig)}
     if unknown := sorted(set(values) - known):
@@ -125,19 +144,6 @@ def load(folder: Path) -> Classifier:
         config = ClassifierConfig(**arguments)
     except TypeError as error:
         raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
-    _check(config, folder)
-    network = networks.empty(
-        config.network, len(config.classes), normalization=config.normalization
-    )
-    load_weights(network, folder / "model.safetensors")
-    memories = None
-    if config.accepted is not None:
-        memories = _memories(folder / _NOVELTY, network)
-    network = network.to(memory_format=torch.channels_last)
-    return Classifier(network, config, memories).eval()
-
-
-def _check(config: ClassifierConfig, folder: Path) -> None:
     if len(config.mean) != 3 or len(config.std) != 3:
         raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
     if config.set_thresholds is not None and len(config.set_thresholds) != len(config.classes):
@@ -145,6 +151,7 @@ def _check(config: ClassifierConfig, folder: Path) -> None:
             f"{folder / 'config.json'} has {len(config.set_thresholds)} set_thresholds for "
             f"{len(config.classes)} classes."
         )
+    return config
 
 
 def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:
@@ -155,13 +162,12 @@ def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:
     }
 
 
-def _memories(path: Path, network: nn.Module) -> dict[str, Memory]:
+def read_memories(folder: Path) -> dict[str, Memory]:
+    """What the layers of the classifier in `folder` remember of training images, by layer."""
+    path = folder / NOVELTY
     tensors = networks.read_safetensors(path)
-    layers = dict(network.named_modules())
     memories = {}
     for layer in dict.fromkeys(key.rpartition(".")[0] for key in tensors):
-        if layer not in layers:
-            raise UsageError(f"{path} knows a layer {layer!r} that the network does not have.")
         try:
             parts: dict[str, Any] = {p: tensors[f"{layer}.{p}"].numpy() for p in _PARTS}
         except KeyError as error:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from leukoscope.errors import UsageError
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -25,25 +27,29 @@ class Inference:
 
     device: torch.device
     bf16: bool
+    world_size: int = 1
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context that a Fabric of the same precision gives."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
 
-def inference_device(precision: str = "auto") -> Inference:
+def inference_device(precision: str = "auto", device: str = "auto") -> Inference:
     """The device that `fabric_for` would choose for one process."""
-    name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cpu":
+    cuda = _takes_cuda(device)
+    if not cuda:
         keep_freed_memory()
-    return Inference(torch.device(name), uses_bf16(precision))
+    return Inference(torch.device("cuda" if cuda else "cpu"), uses_bf16(precision, cuda=cuda))
 
 
-def fabric_for(precision: str = "auto") -> "Fabric":
-    """A launched Fabric: one device, or under torchrun one per process of this node."""
+def fabric_for(precision: str = "auto", device: str = "auto") -> "Fabric":
+    """A launched Fabric: one device, or under torchrun one per process of this node.
+
+    The device is `cpu`, `cuda`, or what is there; `UsageError` for a GPU that is not.
+    """
     from lightning_fabric import Fabric
 
-    cuda = torch.cuda.is_available()
+    cuda = _takes_cuda(device)
     if not cuda:
         keep_freed_memory()
     # Fabric announces its precision; the record of the run says it better.
@@ -53,10 +59,17 @@ def fabric_for(precision: str = "auto") -> "Fabric":
         devices=int(os.environ.get("LOCAL_WORLD_SIZE", 1)),
         num_nodes=int(os.environ.get("GROUP_WORLD_SIZE", 1)),
         strategy="ddp" if int(os.environ.get("WORLD_SIZE", 1)) > 1 else "auto",
-        precision="bf16-mixed" if uses_bf16(precision) else "32-true",
+        precision="bf16-mixed" if uses_bf16(precision, cuda=cuda) else "32-true",
     )
     fabric.launch()
     return fabric
+
+
+def _takes_cuda(device: str) -> bool:
+    cuda = device != "cpu" and torch.cuda.is_available()
+    if device == "cuda" and not cuda:
+        raise UsageError("There is no CUDA device here that PyTorch could use; try --device cpu.")
+    return cuda
 
 
 def keep_freed_memory() -> None:
@@ -74,14 +87,14 @@ def keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, 2**31 - 1)
 
 
-def uses_bf16(precision: str) -> bool:
-    """Whether this setting means bfloat16 on this machine."""
-    return precision == "bf16" or (precision == "auto" and has_bf16())
+def uses_bf16(precision: str, *, cuda: bool | None = None) -> bool:
+    """Whether this setting means bfloat16 on this machine, or on its CPU or GPU."""
+    return precision == "bf16" or (precision == "auto" and has_bf16(cuda=cuda))
 
 
-def has_bf16() -> bool:
+def has_bf16(*, cuda: bool | None = None) -> bool:
     """Whether this machine multiplies bfloat16 in hardware; elsewhere it would be slower."""
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() if cuda is None else cuda:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
@@ -90,14 +103,15 @@ def has_bf16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def describe(fabric: "Fabric", precision: str) -> str:
+def describe(fabric: "Fabric | Inference", precision: str) -> str:
     """The device in words, for the record."""
-    if fabric.device.type == "cuda":
+    cuda = fabric.device.type == "cuda"
+    if cuda:
         name = torch.cuda.get_device_name(fabric.device)
     else:
         name = f"{_processor()}, {torch.get_num_threads()} threads"
     processes = f", {fabric.world_size} processes" if fabric.world_size > 1 else ""
-    number = "bf16" if uses_bf16(precision) else "float32"
+    number = "bf16" if uses_bf16(precision, cuda=cuda) else "float32"
     return f"{fabric.device.type}: {name}{processes}, {number}"
 
 

@@ -1,26 +1,22 @@
 """Classifier and pixels to probabilities, in row order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from leukoscope.data.images import SUFFIXES, UnreadableImage, decode
-from leukoscope.errors import DataError, UsageError
-from leukoscope.evaluate.novelty import novelty
-from leukoscope.files import make_folder, write_csv
-from leukoscope.learn import classifier as classifiers
-from leukoscope.learn.classifier import Classifier
-from leukoscope.learn.devices import Inference, fabric_for
+from leukoscope.evaluate.novelty import Memory, novelty
+from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.devices import Inference, inference_device
 from leukoscope.progress import bar
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+FEW = 64  # images, which are soon done in float32
 _BATCH = 64
 
 
@@ -33,6 +29,15 @@ class Answers:
     novelty: NDArray[np.float64] | None = None  # N: how unlike the training images; 1: the limit
     novel: NDArray[np.bool_] | None = None  # N: novelty above 1
 
+    def part(self, rows: slice) -> "Answers":
+        """The answers to some of the images."""
+        return Answers(
+            self.probabilities[rows],
+            None if self.sets is None else self.sets[rows],
+            None if self.novelty is None else self.novelty[rows],
+            None if self.novel is None else self.novel[rows],
+        )
+
 
 def answer(
     classifier: Classifier,
@@ -42,19 +47,29 @@ def answer(
     quiet: bool = False,
 ) -> Answers:
     """All that the classifier says of N×S×S×3 pixels of its size S, from one forward pass."""
-    thresholds, memories = classifier.config.set_thresholds, classifier.memories
     logits, features = outputs(
-        classifier, pixels, layers=memories or (), fabric=fabric, quiet=quiet
+        classifier, pixels, layers=classifier.memories or (), fabric=fabric, quiet=quiet
     )
     probabilities = torch.softmax(torch.from_numpy(logits), dim=1).numpy()
+    return judge(classifier.config, classifier.memories, probabilities, features)
+
+
+def judge(
+    config: ClassifierConfig,
+    memories: Mapping[str, Memory] | None,
+    probabilities: NDArray[np.float64],
+    features: Mapping[str, NDArray[np.float32]],
+) -> Answers:
+    """What a classifier that was calibrated so makes of N×K probabilities and of N×D features of
+    each layer that it remembers."""
     sets = unlike = novel = None
-    if thresholds is not None:
+    if config.set_thresholds is not None:
         # With scikit-learn behind it, which takes a second to import; a service starts without.
         from leukoscope.evaluate.abstention import prediction_sets
 
-        sets = prediction_sets(probabilities, np.array(thresholds))
+        sets = prediction_sets(probabilities, np.array(config.set_thresholds))
     if memories is not None:
-        unlike = novelty(features, memories) if len(pixels) else np.empty(0)
+        unlike = novelty(features, memories) if len(probabilities) else np.empty(0)
         novel = ~(unlike <= 1)  # also where a feature is not a number
     return Answers(probabilities, sets, unlike, novel)
 
@@ -81,12 +96,14 @@ def outputs(
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float32]]]:
     """N×K logits of N×S×S×3 pixels, and what these layers of the network see: N×D features each.
 
-    Without an image there are no features to know the width of.
+    By itself it computes up to 64 images in float32, so that one image has the same answer to four
+    digits wherever it is asked, and more as fast as this machine can. Without an image there are no
+    features to know the width of.
     """
     size = classifier.config.size
     if pixels.shape[1:] != (size, size, 3):
         raise ValueError(f"The classifier takes N×{size}×{size}×3 pixels, not {pixels.shape}.")
-    fabric = fabric or fabric_for()
+    fabric = fabric or inference_device("float32" if len(pixels) <= FEW else "auto")
     classifier = classifier.to(fabric.device).eval()
     logits = np.empty((len(pixels), len(classifier.config.classes)))
     features: dict[str, list[NDArray[np.float32]]] = {name: [] for name in layers}
@@ -119,93 +136,3 @@ def together(answers: Sequence[Answers]) -> Answers:
         novelty=mean,
         novel=None if mean is None else ~(mean <= 1),
     )
-
-
-def predict_files(
-    folders: Sequence[Path], paths: Sequence[Path], out: Path, *, quiet: bool = False
-) -> tuple[int, int]:
-    """How many pictures were predicted and how many could not be read; `out` has a row for each.
-
-    `folders` are classifiers', whose answers are taken `together`; `paths` are pictures and folders
-    of pictures. The columns are those of `predictions.csv` without a label; `set` (the classes that
-    cannot be ruled out) and `novelty` where they are known; and `error`, which is empty for a
-    readable picture. Raises `UsageError` when the classifiers differ in classes or size.
-    """
-    files = _files(paths)
-    make_folder(out.parent)
-    loaded = _load(folders)
-    fabric = fabric_for()
-    size, classes = loaded[0].config.size, loaded[0].config.classes
-    rows: list[tuple[object, ...]] = []
-    failed = 0
-    with bar("predicting", len(files), quiet=quiet) as advance:
-        for start in range(0, len(files), _BATCH):
-            part = files[start : start + _BATCH]
-            decoded, errors = _decode(part, size)
-            failed += len(errors)
-            said = together([answer(one, decoded, fabric=fabric, quiet=True) for one in loaded])
-            cells = iter(_cells(said, classes))
-            known = 1 + len(classes) + (said.sets is not None) + (said.novelty is not None)
-            for file in part:
-                unreadable = file in errors
-                answered = ("",) * known if unreadable else next(cells)
-                rows.append((file, *answered, errors[file] if unreadable else ""))
-            advance(len(part))
-    columns = [
-        *("path", "predicted", *(f"probability_{name}" for name in classes)),
-        *(("set",) if said.sets is not None else ()),
-        *(("novelty",) if said.novelty is not None else ()),
-        "error",
-    ]
-    write_csv(out, columns, rows)
-    return len(files) - failed, failed
-
-
-def _load(folders: Sequence[Path]) -> list[Classifier]:
-    loaded = [classifiers.load(folder) for folder in folders]
-    first = loaded[0].config
-    for folder, one in zip(folders, loaded, strict=True):
-        if (one.config.classes, one.config.size) != (first.classes, first.size):
-            raise UsageError(
-                f"{folder} tells {', '.join(one.config.classes)} apart at {one.config.size} px, "
-                f"{folders[0]} {', '.join(first.classes)} at {first.size} px: their answers "
-                f"cannot be averaged."
-            )
-    return loaded
-
-
-def _cells(answers: Answers, classes: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """The fields of each image between its path and its error."""
-    for row, probabilities in enumerate(answers.probabilities):
-        cells = [classes[int(probabilities.argmax())], *(f"{p:.9g}" for p in probabilities)]
-        if answers.sets is not None:
-            possible = zip(classes, answers.sets[row], strict=True)
-            cells.append("|".join(name for name, inside in possible if inside))
-        if answers.novelty is not None:
-            cells.append(f"{answers.novelty[row]:.6g}")
-        yield tuple(cells)
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise DataError(f"{path} has no pictures ({', '.join(SUFFIXES)}).")
-            files += inside
-        elif path.exists():
-            files.append(path)
-        else:
-            raise UsageError(f"{path} is not there.")
-    return list(dict.fromkeys(files))
-
-
-def _decode(files: Sequence[Path], size: int) -> tuple[NDArray[np.uint8], dict[Path, str]]:
-    pixels, errors = [], {}
-    for file in files:
-        try:
-            pixels.append(decode(file, size))
-        except UnreadableImage as error:
-            errors[file] = str(error)
-    return np.array(pixels, dtype=np.uint8).reshape(-1, size, size, 3), errors

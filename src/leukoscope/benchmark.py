@@ -120,6 +120,9 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     with fabric.rank_zero_first():
         source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
         rows = _readable(source, comparison, trials[0].size, warn=lead)
+    group_of = audits.read_groups(comparison.groups)
+    if group_of is not None:
+        rows = table.with_groups(rows, group_of)
     task = table.task(rows, comparison.classes, negative=comparison.negative)
     record = _Record(comparison, source, rows, describe(fabric, precision))
     with fabric.rank_zero_first():
@@ -158,6 +161,7 @@ def _audited(
         return None
     folder = comparison.out / "audit"
     if (folder / "findings.json").exists():
+        audits.check_groups(folder, comparison.groups)
         found = audits.read(folder, rows)
     else:
         found = audits.run(
@@ -184,14 +188,13 @@ def _leaks(
     protocol: str, seed: int, parts: Sequence[Sequence[Sample]], audited: audits.Audited | None
 ) -> dict[str, Any]:
     """How many test images have a twin on the training side, over all folds."""
-    overlaps = audited.overlaps if audited is not None else []
-    found = [leaks.find(rows, overlaps) for rows in parts]
+    found = leaks.pooled([audits.crossing(rows, audited, protocol) for rows in parts])
     return {
         "protocol": protocol,
         "seed": seed,
-        "tested": sum(one.tested for one in found),
-        "known": sum(one.known for one in found),
-        "pairs": sum(len(one.pairs) for one in found),
+        "tested": found.tested,
+        "known": found.known,
+        "pairs": len(found.pairs),
         "audited": audited is not None,
     }
 
@@ -208,6 +211,12 @@ def _readable(
         quiet=comparison.quiet,
     )
     if warn:
+        if any(row.split for row in source.samples):
+            print(
+                f"warning: the split column of {comparison.data} is not used; a benchmark divides "
+                f"the images itself, leukoscope train uses it.",
+                file=sys.stderr,
+            )
         for sentence in source.warnings:
             print(f"warning: {sentence}", file=sys.stderr)
         for sentence in unreadable.values():

@@ -252,18 +252,21 @@ def split(
 
     splits.check_protocol(protocol)
     rows = read_samples(samples)
-    if audit is not None:
-        rows = audits.grouped(rows, audits.read(audit, rows), protocol)
+    audited = None if audit is None else audits.read(audit, rows)
+    if audited is not None:
+        rows = audits.grouped(rows, audited, protocol)
     elif protocol in ("scene", "session"):
         raise UsageError(
             f"The protocol {protocol!r} needs an audit: leukoscope audit {samples} --out DIR, then "
             f"--audit DIR."
         )
     assigned = splits.assign(rows, protocol=protocol, seed=seed)
+    crossing = audits.crossing(assigned, audited, protocol)
     make_folder(out.parent)
     write_samples(assigned, out)
     for name, counted in splits.summary(assigned).items():
         print(f"{name:<11}{sum(counted.values()):>6}   {_listing(counted)}")
+    print(f"Leaks: {crossing.sentence}")
     print(f"May be on two sides under {protocol!r}: {splits.PROTOCOLS[protocol]}.")
 
 

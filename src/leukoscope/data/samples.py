@@ -16,7 +16,7 @@ Only `path` and `label` are required in a table that somebody else wrote.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -104,6 +104,17 @@ def _sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {reason(error)}.") from error
+
+
+def with_groups(samples: Sequence[Sample], group_of: Mapping[str, str]) -> list[Sample]:
+    """The rows with the groups of a table; `DataError` when it misses one."""
+    missing = [row.path for row in samples if not group_of.get(row.path)]
+    if missing:
+        raise DataError(
+            f"The table of groups misses {len(missing):,} of {len(samples):,} images; "
+            f"the first is {missing[0]}."
+        )
+    return [replace(row, group=group_of[row.path]) for row in samples]
 
 
 def fingerprint(samples: Iterable[Sample]) -> str:

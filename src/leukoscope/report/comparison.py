@@ -20,8 +20,8 @@ _SPLITS = {
         "slide or staining session can still be on both sides."
     ),
     "session": (
-        "Images that look taken together stay on one side of the split. These sessions are "
-        "inferred; images of the same patient can still be on both sides."
+        "Images that look taken together, or that a table of groups puts together, stay on one "
+        "side of the split. Where looks decide, one patient can still be on both sides."
     ),
     "group": (
         "Images of one group, as the group column of samples.csv has it, stay on one side of the "

@@ -80,7 +80,8 @@ def write(
     ]
     export.remove_others(run / "figures", written, ("png", "svg", "pdf"))
     listed = [table for section in sections for table in section.tables]
-    export.write_tables(listed, make_folder(run / "tables"), mark=mark)
+    files = export.write_tables(listed, run / "tables", mark=mark)
+    export.remove_others(run / "tables", files, export.KINDS)
     write_text(run / "report.html", page)
     return run / "report.html"
 

@@ -12,7 +12,7 @@ from leukoscope.data.predictions import Predictions, read_predictions
 from leukoscope.data.samples import Sample, read_samples
 from leukoscope.errors import DataError, LeukoscopeError
 from leukoscope.evaluate.intervals import Interval, Measured, clopper_pearson
-from leukoscope.evaluate.metrics import evaluate
+from leukoscope.evaluate.metrics import evaluate, from_json
 from leukoscope.files import read_csv, read_json
 
 BASELINES = ("colour-forest", "majority")
@@ -107,7 +107,7 @@ class Result:
         if self.folder is None or not (self.folder / "metrics.json").exists():
             return {}
         content = read_json(self.folder / "metrics.json")
-        return {name: _measured(content.get(name)) for name in TABLED}
+        return {name: from_json(content.get(name)) for name in TABLED}
 
     def predictions(self) -> Predictions | None:
         """The test rows and their probabilities, or None when they were not kept."""
@@ -129,14 +129,6 @@ class Result:
 def history_files(folder: Path) -> list[Path]:
     """The `history.csv` of a trial, or of each of its folds; none of a baseline."""
     return [*folder.glob("history.csv"), *sorted(folder.glob("fold*/history.csv"))]
-
-
-def _measured(written: object) -> Measured:
-    """A figure of `metrics.json`, with its interval if it has one."""
-    if not isinstance(written, dict) or not {"low", "high", "method"} <= written.keys():
-        return Measured(None)
-    interval = Interval(float(written["low"]), float(written["high"]), str(written["method"]))
-    return Measured(written.get("value"), interval)
 
 
 def _measure(predictions: Predictions, *, grouped: bool) -> dict[str, Measured]:

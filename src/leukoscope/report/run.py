@@ -31,7 +31,10 @@ _REQUIRED = (
 # What a run may leave unsaid.
 SETTINGS: dict[str, Any] = dict.fromkeys(
     ("leukoscope", "command", "started", "finished", "device", "fingerprint", "root"), ""
-) | {"versions": {}, "settings": {"folds": None}, "wall_seconds": None, "leaks": []}
+) | {
+    **{"versions": {}, "settings": {"folds": None}, "wall_seconds": None, "leaks": []},
+    "left_out": None,  # by path, why a picture could not be read
+}
 CARD: dict[str, Any] = {
     **dict.fromkeys(("name", "citation", "licence", "url"), ""),
     **{

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
 from leukoscope.data.predictions import Predictions, read_predictions, write_predictions
-from leukoscope.errors import UsageError
+from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
 from leukoscope.report import report, style
 from leukoscope.report.glossary import BY_KEY, TERMS
@@ -325,3 +325,57 @@ def test_leaks_of_settings_are_shown(fake_run: FakeRun) -> None:
     (run / "settings.json").write_text(json.dumps(settings | {"leaks": [leak]}))
     page = words(report.write(run, images=False).read_text(encoding="utf-8"))
     assert "50.0 % of the test images (7 of 14) have an equal or overlapping image" in page
+
+
+def test_pictures_of_other_kinds_stand_in_a_table(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), evidence=True)
+    assert "Pictures of other kinds were not asked about" in page(run)
+    lines = (
+        "kind,near_or_far,n,auroc,auroc_low,auroc_high,accepted",
+        "noise,far,48,1.0,0.95,1.0,0.0",
+        "<pbc>,near,20,0.9612,0.9304,0.9811,0.25",
+    )
+    table = run / "alexnet-random-seed0" / "novelty.csv"
+    table.write_text("\n".join(lines) + "\n")
+    found = {row[1]: row for row in rows(page(run), "Pictures of other kinds against")}
+    assert found["noise"][2:5] == ["far", "48", "1.0000 0.950 to 1.000"]
+    bounds = binomtest(5, 20).proportion_ci(method="exact")
+    shown = found["&lt;pbc&gt;"][5]
+    assert shown.startswith("0.2500")
+    low, high = (float(bound) for bound in shown.split()[1::2])
+    assert (low, high) == (
+        pytest.approx(bounds.low, abs=1e-3),
+        pytest.approx(bounds.high, abs=1e-3),
+    )
+    table.write_text("\n".join((lines[0], "noise,far,48,one,1,1,0")))
+    with pytest.raises(DataError, match=r"novelty\.csv: could not convert"):
+        report.write(run, images=False)
+
+
+def test_of_several_seeds_the_page_says_which_is_shown(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet", "colour-forest"), seeds=2, evidence=True)
+    told = page(run)
+    captions = [words(one) for one in re.findall(r"<caption>.*?</caption>", told, re.DOTALL)]
+    named = [one for one in captions if "Seed 0 shown." in one]
+    for start in ("Figures with their", "Each class", "The worst session", "Prediction sets with"):
+        assert any(start in one for one in named), start
+    drawn = [words(one) for one in re.findall(r"<figcaption>.*?</figcaption>", told, re.DOTALL)]
+    assert sum("Seed 0 shown." in one for one in drawn) == 3  # calibration, abstention, robustness
+    assert "seed 0 shown" in words(told).split("Protocol Random split")[0]
+    (row, _) = rows(told, "Mean over the 2 seeds")
+    accuracies = [
+        json.loads((run / f"alexnet-random-seed{seed}" / "metrics.json").read_text())["accuracy"]
+        for seed in range(2)
+    ]
+    values = [one["value"] for one in accuracies]
+    assert row[1].split()[0] == f"{sum(values) / 2:.4f}"
+    with (run / "tables" / "binary-random-seeds.csv").open(encoding="utf-8") as file:
+        first = next(csv.DictReader(file))
+    assert [float(first[f"accuracy_{end}"]) for end in ("low", "high")] == sorted(values)
+
+
+def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
+    told = words(page(fake_run(networks=("alexnet",), protocols=("random", "session"))))
+    assert "Figures under session are expected to be worse than under a random split" in told
+    assert re.search(r"AlexNet has an accuracy of [\d.]+ % \(95 % interval", told)
+    assert told.count("are expected to be worse") == 1

@@ -228,6 +228,32 @@ def novelty(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
     )
 
 
+def rejections(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """How well novelty parts pictures of other kinds from test images; None where nobody asked."""
+    rows = [
+        (one.name, each.kind, each.near_or_far, each.n, each.auroc, each.accepted)
+        for one in found
+        for each in one.rejections
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-rejections",
+        "Pictures of other kinds against the held-out test images: AUROC of the novelty score with "
+        "DeLong’s 95 % interval, and the share accepted at the classifier’s own threshold with its "
+        "exact 95 % interval.",
+        (
+            NETWORK,
+            Column("Pictures"),
+            Column("Near or far"),
+            Column("n", "count"),
+            Column("AUROC", "share", "auroc"),
+            Column("Accepted", "share", "novelty"),
+        ),
+        tuple(rows),
+    )
+
+
 def _single(one: Coverage) -> Measured:
     """The share of sets of one class, with its exact interval."""
     return Measured(one.single, clopper_pearson(round(one.single * one.n), one.n))

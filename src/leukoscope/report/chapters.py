@@ -1,9 +1,9 @@
 """What does the page tell of one comparison after its table, in order, and what is missing?"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from leukoscope.report import certainty, evidence_plots, figures, recognition, wording
+from leukoscope.report import certainty, evidence_plots, figures, recognition, seeds, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.evidence_plots import Diagram
@@ -49,7 +49,7 @@ def chapters(
             )
         ]
     best = next((one for one in found if one.entrant == comparison.best), found[0])
-    return [
+    told = [
         _intervals(comparison, found, prevalence),
         _pairs(comparison, pairs),
         _classes(comparison, found),
@@ -60,18 +60,38 @@ def chapters(
         _robustness(comparison, found, mark),
         _novelty(comparison, found),
     ]
+    told = [_of_seed(chapter, comparison) for chapter in told]
+    over = seeds.spread(comparison)
+    return told if over is None else [replace(told[0], tables=(over, *told[0].tables)), *told[1:]]
+
+
+def _of_seed(chapter: Chapter, comparison: Comparison) -> Chapter:
+    """The chapter, whose captions say which seed they are of where there are several."""
+    return replace(
+        chapter,
+        drawings=tuple((one, text + _seed(comparison)) for one, text in chapter.drawings),
+        tables=tuple(_captioned(one, comparison) for one in chapter.tables),
+    )
+
+
+def _captioned(table: Table, comparison: Comparison) -> Table:
+    return replace(table, caption=table.caption + _seed(comparison))
+
+
+def _seed(comparison: Comparison) -> str:
+    first = seeds.first(comparison)
+    return f" {first.capitalize()} shown." if first else ""
 
 
 def _intervals(
     comparison: Comparison, found: Sequence[Evidence], prevalence: float | None
 ) -> Chapter:
+    first = seeds.first(comparison)
+    onwards = f" From here on, figures are of {first} where nothing else is said." if first else ""
     return Chapter(
         "intervals",
         "Figures with their intervals",
-        (
-            "Calculated anew from each training’s predictions.csv"
-            + (", of the first seed." if comparison.seeds > 1 else "."),
-        ),
+        ("Calculated anew from each training’s predictions.csv." + onwards,),
         tables=_kept(
             recognition.intervals(comparison, found),
             recognition.binary(comparison, found, prevalence),
@@ -258,7 +278,7 @@ def _robustness(comparison: Comparison, found: Sequence[Evidence], mark: str) ->
 
 
 def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
-    table = certainty.novelty(comparison, found)
+    table, asked = certainty.novelty(comparison, found), certainty.rejections(comparison, found)
     if table is None:
         text = (
             "No novelty score was kept: these classifiers answer pictures that are no blood smears "
@@ -267,10 +287,18 @@ def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
         return Chapter("novelty", "Novelty", (text,))
     text = (
         "A picture whose novelty is above 1 is called unlike the training images. How well this "
-        "finds photographs, other stains and other cells cannot be seen from test images of the "
-        "same source; the table says how many of these it stops."
+        "finds other pictures cannot be seen from test images of the same source; the table says "
+        "how many of these it stops without need."
     )
-    return Chapter("novelty", "Novelty", (text,), tables=(table,))
+    if asked is None:
+        more = "Pictures of other kinds were not asked about; leukoscope stress does it."
+    else:
+        more = (
+            "Of other pictures, AUROC is the chance that one is more novel than a test image (1: "
+            "always, 0.5: not told apart), and the accepted share, which should be 0, gets an "
+            "answer as if it were a smear like those of the training."
+        )
+    return Chapter("novelty", "Novelty", (text, more), tables=_kept(table, asked))
 
 
 def _kept(*tables: Table | None) -> tuple[Table, ...]:
@@ -286,5 +314,9 @@ def exported(
     if best is not None:
         longer.append(lambda: recognition.groups_of(comparison, best, whole=True))
     by_stem = {table.stem: table for chapter in told for table in chapter.tables}
-    by_stem |= {table.stem: table for make in longer if (table := make()) is not None}
+    by_stem |= {
+        table.stem: _captioned(table, comparison)
+        for make in longer
+        if (table := make()) is not None
+    }
     return list(by_stem.values())

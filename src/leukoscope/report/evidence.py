@@ -18,6 +18,7 @@ from leukoscope.evaluate.intervals import Interval, group_bootstrap
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.files import read_csv
 from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report.rejection import Rejection, read_rejections
 from leukoscope.report.robustness import Grade, read_robustness
 from leukoscope.report.validated import BINS, Validated, validate
 
@@ -65,6 +66,7 @@ class Evidence:
     validated: Validated | None
     robustness: tuple[Grade, ...]
     novelty: Novelty | None
+    rejections: tuple[Rejection, ...]
 
     @property
     def name(self) -> str:
@@ -119,6 +121,7 @@ def _evidence(
         ),
         robustness=read_robustness(folder),
         novelty=_novelty(test),
+        rejections=read_rejections(folder),
     )
 
 

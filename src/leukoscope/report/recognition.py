@@ -327,7 +327,6 @@ def _figure(metrics: Metrics, name: str) -> Measured:
 
 
 def _over(comparison: Comparison, found: Sequence[Evidence]) -> str:
-    """What the intervals weigh anew, and which seed it is."""
+    """What the intervals weigh anew."""
     groups = max((one.metrics.groups or 0 for one in found), default=0)
-    over = f" over {groups:,} {comparison.unit}" if groups else " (images taken as independent)"
-    return over + (", first seed" if comparison.seeds > 1 else "")
+    return f" over {groups:,} {comparison.unit}" if groups else " (images taken as independent)"

@@ -53,17 +53,19 @@ def write(
     mark = DRAWN if found.card.get("synthetic") else ""
     found.settings["leaks"] = crossing.leaks(found)
     findings = summary.findings(run / "audit")
+    comparisons = compared.compare(found.results)
     sections = [
         sections_of.make(
             one,
             found,
+            others=comparisons,
             images=images,
             prevalence=prevalence,
             sessions=read_sessions(run / "audit"),
             findings=findings,
             mark=mark,
         )
-        for one in compared.compare(found.results)
+        for one in comparisons
     ]
     way = figures.draw(
         evidence_plots.flow(

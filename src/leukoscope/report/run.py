@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -81,8 +81,8 @@ class Result:
     @property
     def interval(self) -> Interval:
         """The 95 % interval of the accuracy: as measured, over groups; else the exact one."""
-        measured = self._written().get("accuracy")
-        if measured is not None and measured.interval is not None:
+        measured = self.written()["accuracy"]
+        if measured.interval is not None:
             return measured.interval
         right = sum(row[index] for index, row in enumerate(self.confusion))
         return clopper_pearson(right, sum(map(sum, self.confusion)))
@@ -93,24 +93,21 @@ class Result:
         Where that file is older than intervals of all figures, they are calculated from the
         predictions, and without these there is none but that of the accuracy.
         """
-        known = self._written()
-        if any(known.get(name, Measured(None)).interval is None for name in TABLED):
+        known = self.written()
+        if any(known[name].interval is None for name in TABLED):
             predictions = self.predictions()
             if predictions is not None:
                 known = _measure(predictions, grouped=self.protocol != "random") | {
                     name: one for name, one in known.items() if one.interval is not None
                 }
-        found = {
-            name: Measured(getattr(self, name), known.get(name, Measured(None)).interval)
-            for name in TABLED
-        }
+        found = {name: Measured(getattr(self, name), known[name].interval) for name in TABLED}
         return found | {"accuracy": Measured(self.accuracy, self.interval)}
 
-    def _written(self) -> dict[str, Measured]:
-        if self.folder is None or not (self.folder / "metrics.json").exists():
-            return {}
-        content = read_json(self.folder / "metrics.json")
-        return {name: from_json(content.get(name)) for name in TABLED}
+    def written(self, names: Sequence[str] = TABLED) -> dict[str, Measured]:
+        """These figures as `metrics.json` has them; without a value where it has not."""
+        file = None if self.folder is None else self.folder / "metrics.json"
+        content = {} if file is None or not file.exists() else read_json(file)
+        return {name: from_json(content.get(name)) for name in names}
 
     def predictions(self) -> Predictions | None:
         """The test rows and their probabilities, or None when they were not kept."""

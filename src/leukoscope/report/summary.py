@@ -1,13 +1,13 @@
 """What must a reader know who reads one screen only?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import read_json
-from leukoscope.report import robustness, wording
+from leukoscope.report import robustness, seeds, wording
 from leukoscope.report.comparison import Comparison, Entrant, measured
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.pairs import Pair
@@ -50,9 +50,16 @@ def tiles(
     found: Sequence[dict[str, Any]],
 ) -> list[Tile]:
     """The figure, the baselines next to it, the split, the audit, the worst group, the refusals."""
-    listed = [_best(comparison), _colour(comparison), _worst(best)]
-    listed += [_split(comparison, leaks), _audit(found), _refusals(best)]
+    of_all = [_best(comparison), _colour(comparison)]
+    listed = [*of_all, _of_seed(_worst(best), comparison), _split(comparison, leaks)]
+    listed += [_audit(found), _of_seed(_refusals(best), comparison)]
     return [one for one in listed if one is not None]
+
+
+def _of_seed(tile: Tile | None, comparison: Comparison) -> Tile | None:
+    """The tile, which says which seed it is of where there are several."""
+    first = seeds.first(comparison)
+    return tile if tile is None or not first else replace(tile, text=f"{tile.text}; {first} shown")
 
 
 def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pair]) -> list[str]:
@@ -60,6 +67,7 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
     worst stress, whether the promise of the prediction sets holds."""
     if best is None:
         return []
+    first = seeds.first(comparison)
     listed = [_against_colour(one) for one in pairs if one.names == (best.name, _FOREST)]
     if best.groups is not None and best.groups.inferred:
         interval = best.groups.interval
@@ -78,7 +86,7 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
         tests = (sets.like_calibration, sets.like_each_other)
         told = " ".join(one.sentence for one in tests if one is not None)
         listed.append(f"Prediction sets of {best.name}: {told}")
-    return listed
+    return [f"{first.capitalize()}: {one}" for one in listed] if first else listed
 
 
 def _against_colour(pair: Pair) -> str:

@@ -83,6 +83,11 @@ def test_the_verdict_against_the_colour_baseline(network: int, forest: int, sent
     assert sentence in verdict(found)
 
 
+def test_naming_the_commonest_class_is_not_beaten_by_its_equal() -> None:
+    found = compared(result("vgg16", 250), result("colour-forest", 240), result("majority", 250))
+    assert "No network is ahead of always naming the commonest class" in verdict(found)
+
+
 def test_the_verdict_names_the_networks_that_stay_behind() -> None:
     found = compared(result("vgg16", 300), result("alexnet", 249), result("colour-forest", 250))
     assert "Not ahead of it: AlexNet." in verdict(found)

@@ -169,6 +169,8 @@ def test_the_summary_has_all_that_one_screen_needs(content: str) -> None:
             "of the test images get one class",
             "called novel",
             "worst change that was tried (blur, 4)",
+            "14 test images is 50.0 % (25.0 % to 75.0 %)",
+            "of the same images unchanged it is 93.0 %",
         ),
         *("Images of the same field can be on both sides", "With whole sessions weighed anew"),
     ):
@@ -372,6 +374,21 @@ def test_of_several_seeds_the_page_says_which_is_shown(fake_run: FakeRun) -> Non
     with (run / "tables" / "binary-random-seeds.csv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file))
     assert [float(first[f"accuracy_{end}"]) for end in ("low", "high")] == sorted(values)
+
+
+def test_what_few_images_cannot_say_is_said(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), counts=(20, 40, 30, 30), evidence=True)
+    folder = run / "alexnet-random-seed0"
+    test = read_predictions(folder / "predictions.csv")
+    fields = {name: getattr(test, name) for name in Predictions.__slots__}
+    same = np.tile([0.3, 0.7], (len(test.paths), 1))
+    write_predictions(Predictions(**fields | {"probabilities": same}), folder / "predictions.csv")
+    told = words(page(run))
+    assert "With 10 positive validation images a sensitivity of 99.0 % means all of them" in told
+    assert "AlexNet: every set holds every class" in told
+    shown = {row[1]: row for row in rows(page(run), "Each class against the rest")}
+    assert shown["Benign"][4] == "–"  # nothing was called it
+    assert shown["Malignant"][4].startswith("0.8333")
 
 
 def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:

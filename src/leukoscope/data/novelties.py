@@ -100,8 +100,9 @@ def text(size: int, rng: np.random.Generator, *, count: int = 40) -> Pixels:
     for _ in range(count):
         page = Image.new("RGB", (size, size), tuple(rng.integers(200, 256, 3).tolist()))
         draw = ImageDraw.Draw(page)
-        font = ImageFont.load_default(float(rng.integers(10, 28)))
-        for top in range(4, size, int(font.size * 1.3)):
+        height = float(rng.integers(10, 28))
+        font = ImageFont.load_default(height)
+        for top in range(4, size, int(height * 1.3)):
             draw.text((4, top), " ".join(rng.choice(_WORDS, 12)), fill=(20, 20, 20), font=font)
         pages.append(np.asarray(page))
     return np.array(pages)

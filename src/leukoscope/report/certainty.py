@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from leukoscope.evaluate.abstention import SMALLEST_GROUP, Coverage
 from leukoscope.evaluate.intervals import Measured, clopper_pearson
-from leukoscope.report import robustness
+from leukoscope.report import robustness, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.recognition import NETWORK
+from leukoscope.report.robustness import Grade
 from leukoscope.report.tables import Cell, Column, Table, without_empty
 
 _SHOWN_GROUPS = 12
@@ -118,7 +119,7 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
         return None
     return Table(
         f"{comparison.key}-coverage",
-        f"Prediction sets with a demanded coverage of {demanded:.0%} in each class.",
+        f"Prediction sets with a demanded coverage of {wording.percent(demanded)} in each class.",
         (
             NETWORK,
             Column("Class"),
@@ -168,7 +169,7 @@ def stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
             each.n,
             Measured(each.accuracy, each.interval),
             each.balanced_accuracy,
-            each.novel,
+            _novel(each),
         )
         for one in found
         for each in one.robustness
@@ -191,7 +192,7 @@ def worst_stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | N
                         each.n,
                         Measured(each.accuracy, each.interval),
                         each.balanced_accuracy,
-                        each.novel,
+                        _novel(each),
                     )
                 )
     return _stressed(
@@ -259,6 +260,13 @@ def _single(one: Coverage) -> Measured:
     return Measured(one.single, clopper_pearson(round(one.single * one.n), one.n))
 
 
+def _novel(grade: Grade) -> Measured:
+    """The share called novel, with its exact interval."""
+    if grade.novel is None:
+        return Measured(None)
+    return Measured(grade.novel, clopper_pearson(round(grade.novel * grade.n), grade.n))
+
+
 def _stressed(
     comparison: Comparison, stem: str, caption: str, rows: Sequence[tuple[Cell, ...]]
 ) -> Table | None:
@@ -266,7 +274,8 @@ def _stressed(
         return None
     return Table(
         f"{comparison.key}-{stem}",
-        caption,
+        f"{caption} n counts the test images that were changed; 95 % intervals, of the balanced "
+        f"accuracy none was kept.",
         (
             NETWORK,
             Column("Change"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from leukoscope.evaluate.groups import SMALLEST
 from leukoscope.report import certainty, evidence_plots, figures, recognition, seeds, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
@@ -142,6 +143,8 @@ def _groups(comparison: Comparison, found: Sequence[Evidence], best: Evidence) -
             f" These {groups.unit}s are inferred by the audit from how the images look; the split "
             "did not keep them apart, so most of them were also trained on."
         )
+    if groups.worst is None:
+        text += f" None has {SMALLEST} test images or more, so none is judged by itself."
     return Chapter(
         "groups",
         "By group",
@@ -166,8 +169,16 @@ def _operating(comparison: Comparison, found: Sequence[Evidence], best: Evidence
         "and NPV depend on how common the disease is; no image set collected for training says "
         "that of a clinic."
     )
+    sentences = [text]
+    point = None if best.validated is None else best.validated.point
+    if point is not None and point.n_validation * (1 - point.demanded) < 1:
+        sentences.append(
+            f"With {wording.count(point.n_validation, 'positive validation image')} a sensitivity "
+            f"of {wording.percent(point.demanded)} means all of them: the threshold is the lowest "
+            f"score among them, and known roughly only."
+        )
     tables = _kept(table, recognition.prevalences(comparison, best))
-    return Chapter("operating", title, (text,), tables=tables)
+    return Chapter("operating", title, tuple(sentences), tables=tables)
 
 
 def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -> Chapter:
@@ -242,6 +253,11 @@ def _abstention(
         sentences = [f"{best.name}: {sets.like_calibration.sentence}"]
         if sets.like_each_other is not None:
             sentences.append(f"{best.name}: {sets.like_each_other.sentence}")
+        if sets.coverages[0].size == len(best.test.classes):
+            sentences.append(
+                f"{best.name}: every set holds every class. So few validation images can rule out "
+                f"none at this coverage, and nothing is answered."
+            )
     return Chapter(
         "abstention",
         "Abstention",
@@ -270,7 +286,9 @@ def _robustness(comparison: Comparison, found: Sequence[Evidence], mark: str) ->
         f"{comparison.key}-robustness",
         "Accuracy of each network by kind and amount of change; the worst are in the table.",
     )
+    counts = sorted({grade.n for grades in stressed.values() for grade in grades})
     caption = (
+        f"On {' to '.join(f'{n:,}' for n in dict.fromkeys((counts[0], counts[-1])))} test images. "
         "Thin level lines: the images as they are. Bars are 95 % intervals. Amounts are factors "
         "(dyes, brightness, scale), gains (white balance), pixels of 224 (blur) or JPEG quality."
     )

@@ -12,10 +12,10 @@ _MEANS = {
     "expected to be worse than under a random split, where overlapping fields can be recognised "
     "again. They are figures for new fields of known sessions, not for new microscope settings or "
     "another day; those are tried by a session split.",
-    "session": "the test images come from sessions that no training image comes from: new "
-    "microscope settings, another stain, another day. Figures under session are expected to be "
-    "worse than under a random split, where every test image has neighbours from its own session "
-    "in training. They are nearer to what to expect of new slides.",
+    "session": "the test images come from sessions, as they were inferred, that no training image "
+    "comes from, as with new microscope settings or on another day. Figures under session are "
+    "expected to be worse than under a random split, where every test image has neighbours from "
+    "its own session in training. They are nearer to what to expect of new slides.",
     "group": "the test images come from groups that no training image comes from. Figures under "
     "group are expected to be worse than under a random split, where a test image has neighbours "
     "from its own group in training. They are nearer to what to expect of new groups.",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from leukoscope.evaluate.groups import SMALLEST
 from leukoscope.evaluate.intervals import Measured
-from leukoscope.evaluate.metrics import Metrics
+from leukoscope.evaluate.metrics import ClassMetrics, Metrics
 from leukoscope.report import wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
@@ -127,10 +127,7 @@ def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
             one.name,
             each.name,
             each.n,
-            *(
-                Measured(getattr(each, key), one.metrics.intervals.get(f"{key}:{each.name}"))
-                for key, _, _ in _OF_A_CLASS
-            ),
+            *(_of_class(one.metrics, each, key) for key, _, _ in _OF_A_CLASS),
         )
         for one in found
         for each in one.metrics.per_class
@@ -138,7 +135,7 @@ def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
     return Table(
         f"{comparison.key}-classes",
         f"Each class against the rest, with 95 % intervals{_over(comparison, found)}; n counts the "
-        f"test images of the class.",
+        f"test images of the class; a dash where no image was called the class.",
         columns,
         tuple(rows),
     )
@@ -324,6 +321,14 @@ def _table(
 
 def _figure(metrics: Metrics, name: str) -> Measured:
     return Measured(getattr(metrics, name), metrics.intervals.get(name))
+
+
+def _of_class(metrics: Metrics, one: ClassMetrics, name: str) -> Measured:
+    """A figure of a class; without a value where it is a share of no images."""
+    interval = metrics.intervals.get(f"{name}:{one.name}")
+    if name == "precision" and interval is None:
+        return Measured(None)
+    return Measured(getattr(one, name), interval)
 
 
 def _over(comparison: Comparison, found: Sequence[Evidence]) -> str:

@@ -75,12 +75,7 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
             f"With whole {best.groups.unit}s weighed anew, as the audit infers them, the interval "
             f"of {best.name}’s accuracy is {_range(interval)}."
         )
-    worst = robustness.worst(best.robustness)
-    if worst is not None:
-        listed.append(
-            f"Under the worst change that was tried ({worst.change}, {worst.amount:g}) its "
-            f"accuracy is {wording.percent(worst.accuracy)} ({_range(worst.interval)})."
-        )
+    listed += _stressed(best)
     if best.validated is not None:
         sets = best.validated.sets
         tests = (sets.like_calibration, sets.like_each_other)
@@ -89,12 +84,27 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
     return [f"{first.capitalize()}: {one}" for one in listed] if first else listed
 
 
+def _stressed(best: Evidence) -> list[str]:
+    worst, before = robustness.worst(best.robustness), robustness.unchanged(best.robustness)
+    if worst is None:
+        return []
+    change = f"{worst.change}, {worst.amount:g}".replace("-", "−")
+    text = (
+        f"Under the worst change that was tried ({change}) the accuracy of {best.name} on "
+        f"{worst.n:,} test images is {wording.percent(worst.accuracy)} ({_range(worst.interval)})"
+    )
+    if before is None:
+        return [f"{text}."]
+    same = f"{wording.percent(before.accuracy)} ({_range(before.interval)})"
+    return [f"{text}; of the same images unchanged it is {same}."]
+
+
 def _against_colour(pair: Pair) -> str:
     one = pair.difference
     ahead, low, high = (100 * x for x in (one.value, one.interval.low, one.interval.high))
     return (
-        f"On the same {pair.n:,} test images {pair.first} has {ahead:+.1f}{_SPACE}percentage "
-        f"points more right than the colour baseline (95{_SPACE}% interval {low:+.1f} to "
+        f"On the same {pair.n:,} test images the accuracy of {pair.first} less that of the colour "
+        f"baseline is {ahead:+.1f}{_SPACE}percentage points (95{_SPACE}% interval {low:+.1f} to "
         f"{high:+.1f}; {wording.p(one.p_value)}, after Holm {wording.p(pair.adjusted)})."
     ).replace(" -", " −")
 

@@ -15,6 +15,7 @@ from leukoscope.report.tables import Cell, Column, Kind, Table
 NETWORK = Column("Network")
 _TITLES = {"f1": "F1", "auroc": "AUROC"}
 _SHOWN_GROUPS = 12  # of the best network on the page; its CSV has all of them
+_OF_FOLDS = " (one for each fold; their number is that of the fold with the fewest)"
 _MAIN = (
     ("accuracy", "Accuracy", "accuracy"),
     ("balanced_accuracy", "Balanced accuracy", "balanced-accuracy"),
@@ -264,7 +265,7 @@ def operating(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
         [one for one, _ in kept],
         "operating",
         f"At the threshold that reaches a sensitivity of {wording.percent(point.demanded)} on the "
-        f"validation images{' (one for each fold)' if len(point.thresholds) > 1 else ''}. PPV and "
+        f"validation images{_OF_FOLDS if len(point.thresholds) > 1 else ''}. PPV and "
         f"NPV at the test images’ own share of positive ones, {share}.",
         (
             NETWORK,

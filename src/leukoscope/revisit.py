@@ -80,13 +80,13 @@ def stress(
         trainings = [outcome.read(part) for part in outcome.folds(trial)]
         if trainings[0].is_baseline:
             continue
+        size = int(trainings[0].settings["size"])
+        given = [novelties.read(one, size) for one in novel]  # what cannot be read fails at once
         fabric = fabric_for(str(trainings[0].settings["precision"]))
         parts = _held_out(trainings, run, root, limit, quiet)
         measured = grades(parts, fabric=fabric, quiet=quiet)
         written.append(_write(trial / "robustness.csv", Grade, measured))
         parts = _held_out(trainings, run, root, limit, quiet)
-        size = int(trainings[0].settings["size"])
-        given = [novelties.read(one, size) for one in novel]
         if rejected := rejections(parts, given, fabric=fabric, quiet=quiet):
             written.append(_write(trial / "novelty.csv", Rejection, rejected))
     return written

@@ -139,7 +139,10 @@ def test_what_was_before_the_temperature_is_found_again(fake_run: FakeRun) -> No
     assert found is not None
     assert found.calibration.temperatures == pytest.approx((temperature,))
     expected = sklearn.log_loss(raw.targets, raw.probabilities)
-    assert found.calibration.loss_before == pytest.approx(expected, rel=1e-6)
+    loss = found.calibration.loss_before
+    assert loss.value == pytest.approx(expected, rel=1e-6)
+    assert loss.interval is not None
+    assert loss.interval.low < expected < loss.interval.high
 
 
 def test_folds_are_judged_each_by_its_own_validation_images(fake_run: FakeRun) -> None:

@@ -31,7 +31,7 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
                 Measured(metrics.ece, metrics.intervals.get("ece")),
                 Measured(metrics.ece_equal_mass, metrics.intervals.get("ece_equal_mass")),
                 known.loss_before if warmed and known else None,
-                metrics.loss,
+                Measured(metrics.loss, metrics.intervals.get("loss")),
                 None if largest is None else f"{largest.ece:.4f} ({largest.name}, n {largest.n})",
             )
         )

@@ -220,7 +220,7 @@ def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -
                 + (" Hollow: before the temperature." if calibrated else ""),
             ),
         ),
-        (certainty.calibration(comparison, found),),
+        (certainty.calibration(comparison, shown),),
     )
 
 

@@ -138,6 +138,12 @@ def test_a_split_that_costs_nothing_is_said_too(right: int, said: str) -> None:
     assert told.replace("\N{NO-BREAK SPACE}", " ").endswith(said)
 
 
+def test_the_cost_over_several_seeds_is_that_of_their_means() -> None:
+    two = [replace(result("vgg16", 270 + 6 * n, seed=n), protocol="session") for n in range(2)]
+    told = expectation(compared(*two), [under("random", 290)]).replace("\N{NO-BREAK SPACE}", " ")
+    assert "91.0 % (mean of 2 seeds, their 95 % intervals within" in told
+
+
 def test_only_the_same_network_is_compared() -> None:
     told = expectation(under("session", 280), [under("random", 290, "alexnet")])
     assert "accuracy of" not in told

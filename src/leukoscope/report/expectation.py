@@ -59,4 +59,10 @@ def _cost(comparison: Comparison, others: Sequence[Comparison]) -> str:
 
 def _figure(entrant: Entrant) -> str:
     low, high = (wording.percent(bound) for bound in entrant.bounds)
-    return f"{wording.percent(entrant.accuracy)} (95{_SPACE}% interval {low} to {high})"
+    bounds = f"95{_SPACE}% interval {low} to {high}"
+    if len(entrant.results) > 1:
+        bounds = (
+            f"mean of {wording.count(len(entrant.results), 'seed')}, their 95{_SPACE}% intervals "
+            f"within {low} to {high}"
+        )
+    return f"{wording.percent(entrant.accuracy)} ({bounds})"

@@ -8,20 +8,14 @@ from leukoscope.report.tables import Cell, Column, Table
 
 _FIGURES = (
     Column("Accuracy", "share", "accuracy"),
-    Column("Balanced accuracy", "share", "balanced-accuracy"),
     Column("F1, macro", "share", "f1"),
     Column("MCC", "share", "mcc"),
-    Column("AUROC", "share", "auroc"),
     Column("Average precision", "share", "average-precision"),
     Column("Brier score", "share", "brier"),
-    Column("Log loss", "loss", "loss"),
     Column("ECE", "share", "ece"),
     Column("AURC", "share", "aurc"),
 )
-_KEYS = (
-    *("accuracy", "balanced_accuracy", "f1_macro", "mcc", "auroc", "average_precision"),
-    *("brier", "loss", "ece", "aurc"),
-)
+_KEYS = ("accuracy", "f1_macro", "mcc", "average_precision", "brier", "ece", "aurc")
 
 
 def first(comparison: Comparison) -> str:
@@ -32,7 +26,8 @@ def first(comparison: Comparison) -> str:
 
 
 def spread(comparison: Comparison) -> Table | None:
-    """Each figure as mean, lowest and highest over the seeds; None for a single seed."""
+    """Accuracy, and figures that the comparison's own table lacks, as mean, lowest and highest over
+    the seeds; None for a single seed."""
     if comparison.seeds < 2:
         return None
     entrants = (*comparison.networks, *comparison.baselines)

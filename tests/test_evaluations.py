@@ -13,8 +13,12 @@ from leukoscope.data.predictions import Predictions, write_predictions
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 from leukoscope.evaluate.abstention import class_thresholds, prediction_sets
 from leukoscope.evaluate.calibration import fit_temperature
+from leukoscope.evaluate.intervals import Interval
 from leukoscope.evaluations import Evaluation, run
 from leukoscope.evidence import Options
+from leukoscope.report.evaluation import tables
+from leukoscope.report.export import write_tables
+from leukoscope.report.wording import outward
 
 BINARY = ("Benign", "Malignant")
 SUBTYPES = ("Benign", "Early", "Pre", "Pro")
@@ -76,9 +80,9 @@ def test_the_file_alone_gives_every_figure(tmp_path: Path) -> None:
     assert content["per_group"]["groups"] == 20
     assert content["per_group"]["worst"]["n"] == 10
     assert any("--validation" in note for note in found.notes)
-    tables = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
+    written = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
     names = ("figures", "classes", "binary", "groups", "calibration", "risk_coverage")
-    assert tables == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+    assert written == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
 
 
 def test_validation_images_give_a_temperature_a_threshold_and_sets(tmp_path: Path) -> None:
@@ -274,11 +278,11 @@ def test_shares_in_per_cent_are_a_wrong_call(name: str, value: float) -> None:
 def test_names_from_outside_do_not_break_a_table(tmp_path: Path) -> None:
     classes = ("Benign", "B & C_50%|x")
     evaluated(drawn(60, 2, classes=classes, groups=3), tmp_path)
-    tables = tmp_path / "out" / "tables"
-    row = (tables / "classes.tex").read_text()
+    folder = tmp_path / "out" / "tables"
+    row = (folder / "classes.tex").read_text()
     assert r"B \& C\_50\%$|$x & 30 &" in row
-    assert r"B & C\_50%\|x | 30 |" in (tables / "classes.md").read_text()
-    with (tables / "classes.csv").open() as file:
+    assert r"B & C\_50%\|x | 30 |" in (folder / "classes.md").read_text()
+    with (folder / "classes.csv").open() as file:
         assert [one["class"] for one in csv.DictReader(file)] == list(classes)
 
 
@@ -288,19 +292,18 @@ def test_tables_hold_the_digits_of_the_evidence(tmp_path: Path) -> None:
     with (tmp_path / "out" / "tables" / "figures.csv").open() as file:
         rows = {row["figure"]: row for row in csv.DictReader(file)}
     assert float(rows["AUROC"]["value"]) == content["auroc"]["value"]
-    assert float(rows["AUROC"]["value low"]) == content["auroc"]["low"]
+    assert float(rows["AUROC"]["value_low"]) == content["auroc"]["low"]
     text = (tmp_path / "out" / "tables" / "figures.md").read_text()
     auroc = content["auroc"]
-    assert f"| {auroc['value']:.4f} ({auroc['low']:.4f} to {auroc['high']:.4f}) |" in text
+    low, high = outward(Interval(auroc["low"], auroc["high"], ""))
+    assert f"| AUROC | {auroc['value']:.4f} ({low} to {high}) |" in text
 
 
 def test_a_table_can_be_written_again_from_metrics_json(tmp_path: Path) -> None:
-    from leukoscope.report import evaluation
-
     evaluated(drawn(80, 3), tmp_path)
     before = {path.name: path.read_text() for path in (tmp_path / "out" / "tables").iterdir()}
-    evaluation.write(of(tmp_path), tmp_path / "again")
-    after = {path.name: path.read_text() for path in (tmp_path / "again" / "tables").iterdir()}
+    write_tables(tables(of(tmp_path)), tmp_path / "again")
+    after = {path.name: path.read_text() for path in (tmp_path / "again").iterdir()}
     assert before == after
 
 

@@ -212,11 +212,12 @@ def test_folds_know_the_loss_before_calibration(folded: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "tested"), [("run", 4), ("folded", 40)])
 def test_stress_writes_a_table_of_each_network(
-    kind: str, tested: int, request: pytest.FixtureRequest, tmp_path: Path
+    kind: str, tested: int, smears: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(request.getfixturevalue(kind), tmp_path / "copy")
-    done = call("stress", copy, "--quiet")
-    assert (done.status, done.out) == (0, f"{copy / TRIAL / 'robustness.csv'}\n"), done.err
+    done = call("stress", copy, "--quiet", "--novel", f"benign={smears / 'Benign'}")
+    written = [f"{copy / TRIAL / name}.csv" for name in ("robustness", "novelty")]
+    assert (done.status, done.out.splitlines()) == (0, written), done.err
     assert [file.parent.name for file in copy.rglob("robustness.csv")] == [TRIAL]
     rows = table(copy / TRIAL / "robustness.csv")
     assert len(rows) == 1 + sum(len(one.amounts) for one in PERTURBATIONS)
@@ -227,11 +228,18 @@ def test_stress_writes_a_table_of_each_network(
         assert float(rows[0][name]) == pytest.approx(metrics[name]["value"], rel=1e-4)
     assert float(rows[0]["accuracy_low"]) == pytest.approx(metrics["accuracy"]["low"])
     assert all(0 <= float(row["novel"]) <= 1 for row in rows)
+    asked = table(copy / TRIAL / "novelty.csv")
+    told = [(row["kind"], row["near_or_far"]) for row in asked]
+    assert told == [("noise", "far"), ("blank", "far"), ("text", "far"), ("benign", "near")]
+    assert asked[-1]["n"] == "10"
+    for row in asked:
+        assert 0 <= float(row["auroc_low"]) <= float(row["auroc"]) <= float(row["auroc_high"]) <= 1
+        assert 0 <= float(row["accepted"]) <= 1
 
 
 def test_stress_on_few_images(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
-    (written,) = stress(copy, limit=3, quiet=True)
+    written, _ = stress(copy, limit=3, quiet=True)
     first = written.read_bytes()
     assert {row["n"] for row in table(written)} == {"3"}
     stress(copy / TRIAL, limit=3, quiet=True)

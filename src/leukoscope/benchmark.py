@@ -119,12 +119,13 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     out, lead = comparison.out, fabric.is_global_zero
     with fabric.rank_zero_first():
         source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
-        rows = _readable(source, comparison, trials[0].size, warn=lead)
+        rows, left_out = _readable(source, comparison, trials[0].size, warn=lead)
     group_of = audits.read_groups(comparison.groups)
     if group_of is not None:
         rows = table.with_groups(rows, group_of)
     task = table.task(rows, comparison.classes, negative=comparison.negative)
     record = _Record(comparison, source, rows, describe(fabric, precision))
+    record.content["left_out"] = left_out
     with fabric.rank_zero_first():
         audited = _audited(comparison, source, rows)
     assigned = {
@@ -201,8 +202,9 @@ def _leaks(
 
 def _readable(
     source: sources.Source, comparison: Comparison, size: int, *, warn: bool
-) -> list[Sample]:
-    """The rows whose pictures can be decoded; this fills the pixel cache."""
+) -> tuple[list[Sample], dict[str, str]]:
+    """The rows whose pictures can be decoded, and by path why others cannot; this fills the pixel
+    cache."""
     _, unreadable = images.load(
         source.samples,
         source.root,
@@ -223,7 +225,10 @@ def _readable(
             print(f"left out: {sentence}", file=sys.stderr)
     rows = [row for row in source.samples if row.path not in unreadable]
     table.check(rows, f"{source.root}, without what cannot be read,")
-    return rows
+    return rows, {
+        path: sentence.removeprefix(str(source.root / path)).strip()
+        for path, sentence in unreadable.items()
+    }
 
 
 class _Record:

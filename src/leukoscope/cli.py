@@ -569,12 +569,34 @@ def stress(
     images: Annotated[
         int | None, typer.Option(min=1, help="So many test images per training; without it, all.")
     ] = None,
+    novel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FOLDER",
+            help="Pictures of other cells, stains or laboratories, to see whether they are called "
+            "novel; may be repeated.",
+        ),
+    ] = None,
+    novel_far: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FOLDER",
+            help="Pictures that are no smears, such as photographs; noise, blank slides and text "
+            "are drawn anyway.",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write robustness.csv of each network: its figures when stain, light, focus or size change."""
-    from leukoscope import revisit
+    """Put the networks of a finished run under stress; nothing is trained.
 
-    for table in revisit.stress(run, root=root, limit=images, quiet=quiet):
+    Writes robustness.csv, the figures when stain, light, focus or size change, and novelty.csv,
+    how well pictures unlike the training images are found.
+    """
+    from leukoscope import revisit
+    from leukoscope.data import novelties
+
+    folders = novelties.folders(novel or [], novel_far or [])
+    for table in revisit.stress(run, root=root, limit=images, novel=folders, quiet=quiet):
         print(table)
 
 

@@ -10,7 +10,7 @@ from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate import groups
 from leukoscope.evidence import Evaluation, Options, group_names, judge
 from leukoscope.files import make_folder, write_csv, write_json
-from leukoscope.report import evaluation
+from leukoscope.report import evaluation, export
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
     found = judge(test, held_out, compared=compared, options=options)
     make_folder(out)
     write_json(out / "metrics.json", found.evidence)
-    evaluation.write(found.evidence, out)
+    export.write_tables(evaluation.tables(found.evidence), out / "tables")
     if found.metrics.groups is not None:
         _write_groups(test, out / "groups.csv")
     return Evaluation(found.metrics, found.evidence, notes + found.notes)

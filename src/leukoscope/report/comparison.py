@@ -219,8 +219,14 @@ def measured(entrant: Entrant) -> str:
 def verdict(comparison: Comparison) -> str:
     """Whether the networks have shown more than colour does, in plain words."""
     best, forest = comparison.best, comparison.baseline("colour-forest")
+    majority = comparison.baseline("majority")
     if best is None:
         return "No network has been trained yet."
+    if majority is not None and best.accuracy <= majority.accuracy:
+        return (
+            "No network is ahead of always naming the commonest class: these figures do not show "
+            "that any network recognises anything."
+        )
     if forest is None:
         return (
             "No colour baseline was measured, so nothing says how much of these figures the "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from leukoscope.report import certainty, evidence_plots, figures, recognition, wording
+from leukoscope.report import certainty, evidence_plots, figures, looking, recognition, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.evidence_plots import Diagram
@@ -59,6 +59,7 @@ def chapters(
         _abstention(comparison, found, best, mark),
         _robustness(comparison, found, mark),
         _novelty(comparison, found),
+        _attention(comparison, found),
     ]
 
 
@@ -271,6 +272,18 @@ def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
         "same source; the table says how many of these it stops."
     )
     return Chapter("novelty", "Novelty", (text,), tables=(table,))
+
+
+def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
+    title = "Where the networks looked"
+    table = looking.attention(comparison, found)
+    if table is None:
+        text = (
+            "Where the networks looked was not measured; leukoscope calibrate does it for a "
+            "finished run."
+        )
+        return Chapter("attention", title, (text,))
+    return Chapter("attention", title, looking.EXPLANATION, tables=(table,))
 
 
 def _kept(*tables: Table | None) -> tuple[Table, ...]:

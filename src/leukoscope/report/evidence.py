@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukoscope.audit.attention import Looked, read_attention
 from leukoscope.data.predictions import Predictions
 from leukoscope.errors import DataError
 from leukoscope.evaluate import calibration, resampling
@@ -66,6 +67,7 @@ class Evidence:
     validated: Validated | None
     robustness: tuple[Grade, ...]
     novelty: Novelty | None
+    attention: tuple[Looked, ...]  # of some test images; none where it was not measured
 
     @property
     def name(self) -> str:
@@ -120,6 +122,7 @@ def _evidence(
         ),
         robustness=read_robustness(folder),
         novelty=_novelty(folder / "predictions.csv", test),
+        attention=_attention(folder / "attention.csv"),
     )
 
 
@@ -175,3 +178,7 @@ def _novelty(table: Path, test: Predictions) -> Novelty | None:
         for name in test.classes
     }
     return Novelty(len(rows), int(novel.sum()), by_class)
+
+
+def _attention(table: Path) -> tuple[Looked, ...]:
+    return tuple(read_attention(table)) if table.exists() else ()

@@ -167,6 +167,17 @@ def test_fewer_groups_than_folds_are_named() -> None:
         assign(rows, protocol="scene", fold=Fold(0, 5))
 
 
+@given(seed=SEEDS)
+@settings(max_examples=5)
+def test_a_group_that_holds_most_of_a_class_is_tested_or_learned_from(seed: int) -> None:
+    # As in the Taleqani set, where 736 of the 804 Pro fields share one look.
+    rows = grouped({"Benign": [9] * 12, "Pre": [40, 8, 6, 5, 4, 3, 2], "Pro": [90, 3, 2, 2, 1, 1]})
+    for number in range(5):
+        assigned = assign(rows, protocol="session", seed=seed, fold=Fold(number, 5))
+        held = {row.split for row in assigned if row.group == "Pro0"}
+        assert held in ({"train"}, {"test"})
+
+
 def test_a_scene_with_two_labels_stays_whole() -> None:
     rows = grouped({"Benign": [2] * 4, "Pro": [2] * 4})
     rows[0] = replace(rows[0], label="Pro")

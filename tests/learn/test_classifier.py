@@ -105,11 +105,12 @@ def test_damaged_memories_are_named(folder: Path) -> None:
 
 def test_memories_of_layers_that_the_network_lacks_are_refused(folder: Path) -> None:
     change(folder, accepted=0.95)
-    parts = {
-        f"fc9.{name}": torch.zeros(3)
-        for name in ("centre", "spread", "directions", "images", "limit")
-    }
+    names = ("centre", "spread", "directions", "images", "limit")
+    parts = {f"fc9.{name}": torch.zeros(3) for name in names}
     save_file(parts, folder / "novelty.safetensors")
+    with pytest.raises(UsageError, match=r"fc9\.limit is not one number"):
+        load(folder)
+    save_file(parts | {"fc9.limit": torch.zeros(())}, folder / "novelty.safetensors")
     with pytest.raises(UsageError, match=r"novelty\.safetensors knows a layer 'fc9'"):
         load(folder)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FakeRun, build
+from made_up import FakeRun, build
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 

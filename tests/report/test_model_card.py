@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import FakeRun
+from made_up import FakeRun
 from markdown_it import MarkdownIt
 
 from leukoscope.errors import LeukoscopeError

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from conftest import FINE, FakeRun, build
+from made_up import FINE, FakeRun, build
 
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 from leukoscope.report import report, style

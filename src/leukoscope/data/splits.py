@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +51,17 @@ def assign(
     if fold is None:
         fewest = _TENTHS if protocol == "random" else min(_TENTHS, _fewest_groups(rows)[0])
         parts = divide(rows, fewest, seed)
-        test, validation = parts == 0, parts == 1
+        test = parts == 0
+        validation = parts == (1 if protocol == "random" else _typical(parts, rows, 1))
     else:
         test = divide(rows, fold.count, seed) == fold.number
         rest = np.flatnonzero(~test)
         kept = [rows[row] for row in rest]
         eighths = _EIGHTHS if protocol == "random" else min(_EIGHTHS, _fewest_groups(kept)[0])
         validation = np.zeros(len(rows), bool)
-        validation[rest[divide(kept, eighths, seed) == 0]] = True
+        parts = divide(kept, eighths, seed)
+        chosen = 0 if protocol == "random" else _typical(parts, kept)
+        validation[rest[parts == chosen]] = True
     split_of = {
         row.path: SPLITS[2] if tested else SPLITS[1] if validated else SPLITS[0]
         for row, tested, validated in zip(rows, test, validation, strict=True)
@@ -99,7 +103,43 @@ def _grouped(rows: Sequence[Sample], parts: int, seed: int) -> NDArray[np.int64]
     labels, groups = [row.label for row in rows], [row.group for row in rows]
     for part, (_, held_out) in enumerate(folds.split(rows, labels, groups)):
         part_of[held_out] = part
+    return _completed(part_of, np.array(labels), np.array(groups), parts)
+
+
+def _completed(
+    part_of: NDArray[np.int64], labels: NDArray[np.str_], groups: NDArray[np.str_], parts: int
+) -> NDArray[np.int64]:
+    """The same parts, but one that lacked a class has the smallest group of it that another part
+    can spare: where one group holds most of a class, the folds balance its images alone."""
+    part_of = part_of.copy()
+    sizes = Counter(groups.tolist())
+    by_size = sorted(sizes, key=lambda group: (sizes[group], group))
+    for label, part in product(sorted(set(labels.tolist())), range(parts)):
+        if label in labels[part_of == part]:
+            continue
+        for group in by_size:
+            inside = groups == group
+            left = labels[(part_of == part_of[inside][0]) & ~inside]
+            if label in labels[inside] and set(labels[inside]) <= set(left):
+                part_of[inside] = part
+                break
     return part_of
+
+
+def _typical(parts: NDArray[np.int64], rows: Sequence[Sample], first: int = 0) -> int:
+    """The number of the first part, from `first` on, that has at most twice its due of every class,
+    or else of the one nearest to it: most of a class may be in one group, which had better be
+    learned from than validated with."""
+    labels = np.array([row.label for row in rows])
+    numbers = range(first, int(parts.max()) + 1)
+    shares = [
+        [np.mean(parts[labels == label] == part) for label in set(labels.tolist())]
+        for part in numbers
+    ]
+    most = [max(each) if min(each) > 0 else np.inf for each in shares]
+    due = 2 / (parts.max() + 1)
+    fair = (part for part, share in zip(numbers, most, strict=True) if share <= due)
+    return next(fair, first + int(np.argmin(most or [0])))
 
 
 def _fewest_groups(rows: Sequence[Sample]) -> tuple[int, str]:

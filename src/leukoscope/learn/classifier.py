@@ -186,7 +186,9 @@ def read_memories(folder: Path) -> dict[str, Memory]:
     for layer in dict.fromkeys(key.rpartition(".")[0] for key in tensors):
         try:
             parts: dict[str, Any] = {p: tensors[f"{layer}.{p}"].numpy() for p in _PARTS}
+            memories[layer] = Memory(**parts | {"limit": parts["limit"].item()})
         except KeyError as error:
             raise UsageError(f"{path} has no tensor {error}.") from error
-        memories[layer] = Memory(**parts | {"limit": float(parts["limit"])})
+        except ValueError as error:
+            raise UsageError(f"{path}: {layer}.limit is not one number.") from error
     return memories

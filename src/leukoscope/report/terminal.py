@@ -1,5 +1,6 @@
 """The table of a run for the terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich import box
@@ -10,30 +11,41 @@ from leukoscope.files import read_json
 from leukoscope.report import wording
 from leukoscope.report.run import Result, read_results
 
-_WIDE = 110  # characters that the whole table needs
-_NARROW_LEAVES_OUT = ("precision", "recall", "F1")
+_UNBOUNDED = 1000
+_LEFT_OUT = ((), ("precision", "recall", "F1"), ("precision", "recall", "F1", "confusion"))
+"""What a terminal that is too narrow for the whole table does without."""
 
 
 def print_results(run: Path) -> None:
     """Nothing; the rows of `results.csv` are on stdout, each accuracy with its interval."""
     console = Console()
-    if not console.is_terminal:  # a log or a pipe has no width
-        console = Console(width=_WIDE)
-    wide = console.width >= _WIDE
+    if not console.is_terminal:
+        console = Console(width=_UNBOUNDED)  # a log or a pipe has no width
     results = list(read_results(run))
     for part in dict.fromkeys((result.classes, result.protocol) for result in results):
         rows = [result for result in results if (result.classes, result.protocol) == part]
         several = len({row.seed for row in rows}) > 1
         cells = [_cells(row, several=several) for row in rows]
-        table = Table(title=f"{part[0]}, protocol {part[1]}", box=box.SIMPLE, title_justify="left")
-        columns = [name for name in cells[0] if wide or name not in _NARROW_LEAVES_OUT]
-        for name in columns:
-            table.add_column(name, justify="left" if name == columns[0] else "right", no_wrap=True)
-        for row in cells:
-            table.add_row(*(row[name] for name in columns))
-        console.print(table)
+        tables = [_table(f"{part[0]}, protocol {part[1]}", cells, less) for less in _LEFT_OUT]
+        fitting = (one for one in tables if _width(console, one) <= console.width)
+        console.print(next(fitting, tables[-1]))
     for leak in read_json(run / "settings.json").get("leaks", []):
         console.print(f"Split ({leak['protocol']}): {wording.leak(leak)}", highlight=False)
+
+
+def _table(title: str, cells: Sequence[dict[str, str]], left_out: Sequence[str]) -> Table:
+    table = Table(title=title, box=box.SIMPLE, title_justify="left")
+    columns = [name for name in cells[0] if name not in left_out]
+    for name in columns:
+        table.add_column(name, justify="left" if name == columns[0] else "right", no_wrap=True)
+    for row in cells:
+        table.add_row(*(row[name] for name in columns))
+    return table
+
+
+def _width(console: Console, table: Table) -> int:
+    """Characters that the whole table needs, on however narrow a console."""
+    return console.measure(table, options=console.options.update(width=_UNBOUNDED)).maximum
 
 
 def _cells(result: Result, *, several: bool) -> dict[str, str]:

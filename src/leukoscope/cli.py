@@ -570,7 +570,8 @@ def calibrate(
 ) -> None:
     """Calibrate the classifiers of a finished run, and write its figures anew; nothing is trained.
 
-    For runs made before classifiers knew prediction sets and novelty.
+    For runs made before classifiers knew prediction sets, novelty and the files they have seen,
+    and before it was measured where they look.
     """
     from leukoscope import revisit
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 
 ATTENTION = "attention.csv"
-_LOOKED_AT = 200  # test images of a training: enough for quartiles, and no more than a minute
+_LOOKED_AT = 200  # test images of a training: enough for the quartiles of each class
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.data.seen import SPLITS
 from leukoscope.errors import DataError
 from leukoscope.files import read_csv_columns, write_csv
 
@@ -114,7 +115,7 @@ def read_predictions(path: Path) -> Predictions:
     parts, novelties = [], []
     numbered: list[Sequence[int]] = []
     overruled = unreadable = 0
-    has_seen = False
+    has_seen = True
     for whole in read_csv_columns(path, ("path", "label")):
         classes = _classes(whole, path)
         block, lines = _answered(whole, len(texts["path"]) + unreadable + 2)
@@ -126,7 +127,8 @@ def read_predictions(path: Path) -> Predictions:
         if "novelty" in block:
             novelties.append(_numbers(block, ["novelty"], path, lines)[:, 0])
         texts["path"] += block["path"]
-        has_seen = has_seen or "seen" in block
+        # Another program may mean something else by it.
+        has_seen = has_seen and "seen" in block and set(block["seen"]) <= {"", *SPLITS}
         for name in ("label", "split", "group", "seen"):
             values = block.get(name, ("",) * len(parts[-1]))
             texts[name] += map(known.setdefault, values, values)

@@ -16,7 +16,7 @@ from leukoscope.files import read_csv, write_csv
 
 SEEN = "seen.csv"  # in the folder of a classifier
 SPLITS = ("train", "validation")
-_DIGITS = 16  # 64 bits: of a million files held against ten thousand, one in 10⁹ agrees by chance
+_DIGITS = 16  # 64 bits: a million files agree with one of ten thousand by chance once in 10⁹
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ NETWORK = "squeezenet1_1"  # the smallest one that learns from 32 pixels
 TINY = ("--epochs", "1", "--set", "size=32", "--set", "batch=4", "--quiet")
 COMMANDS = (
     *("benchmark", "audit", "find", "split", "train", "predict", "evaluate"),
-    *("calibrate", "stress", "explain", "export", "push", "report", "serve"),
+    *("calibrate", "stress", "explain", "export", "slim", "push", "report", "serve"),
 )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -333,3 +334,52 @@ def test_every_wrong_file_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> No
         with pytest.raises(LeukoscopeError, match=part):
             run(path, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+
+def with_seen(predictions: Predictions, seen: list[str], path: Path) -> Path:
+    """The file as `leukoscope predict` writes it: no split, but what the classifier has seen."""
+    write(replace(predictions, splits=("",) * len(seen)), path)
+    header, *lines = path.read_text().splitlines()
+    rows = [f"{line},{one}" for line, one in zip(lines, seen, strict=True)]
+    path.write_text("\n".join([f"{header},seen", *rows]) + "\n")
+    return path
+
+
+def test_images_that_it_was_trained_on_are_no_test_images(tmp_path: Path) -> None:
+    made = drawn(200, 7, groups=None)
+    seen = ["train"] * 100 + ["validation"] * 60 + [""] * 40
+    found = run(with_seen(made, seen, tmp_path / "p.csv"), tmp_path / "out")
+    new = made.rows(np.arange(160, 200))
+    right = (new.probabilities.argmax(1) == new.targets).mean()
+    assert (found.metrics.n, found.metrics.accuracy) == (40, pytest.approx(right))
+    assert found.notes[0].startswith("100 of 200 rows show images that the classifier was trained")
+    assert "those of the other 40 rows" in found.notes[0]
+    all_right = float((made.probabilities.argmax(1) == made.targets).mean())
+    assert f"accuracy is {all_right:.4f}, which is no test figure" in found.notes[0]
+    content = of(tmp_path)
+    assert (content["seen"]["train"], content["seen"]["judged"]) == (100, 40)
+    # Those that it was chosen by choose the threshold, too: 30 of the 60 are malignant.
+    assert content["operating_point"]["n_validation"] == 30
+    assert len(found.notes) == 1
+
+
+def test_when_it_has_seen_all_of_them_there_are_no_test_figures(tmp_path: Path) -> None:
+    made = drawn(40, 8, groups=None)
+    found = run(with_seen(made, ["train"] * 40, tmp_path / "p.csv"), tmp_path / "out")
+    assert found.metrics.n == 40
+    assert "These are no test figures" in found.notes[0]
+    assert of(tmp_path)["seen"]["judged"] == 0
+
+
+def test_a_classifier_that_has_seen_none_of_them_needs_no_word(tmp_path: Path) -> None:
+    made = drawn(40, 8, groups=None)
+    found = run(with_seen(made, [""] * 40, tmp_path / "p.csv"), tmp_path / "out")
+    assert not any("trained on" in note for note in found.notes)
+    assert of(tmp_path)["seen"] is None
+
+
+def test_a_network_that_saw_the_images_it_is_compared_on_is_named(tmp_path: Path) -> None:
+    made, other = drawn(60, 9), drawn(60, 10)
+    path = with_seen(other, ["train"] * 6 + [""] * 54, tmp_path / "other.csv")
+    found = evaluated(made, tmp_path, others=[path])
+    assert any(note.startswith("other has seen 6 of these images") for note in found.notes)

@@ -13,8 +13,9 @@ import torch
 from test_cli import call, sentence
 
 from leukoscope import outcome
+from leukoscope.audit.attention import read_attention
 from leukoscope.benchmark import Comparison, benchmark
-from leukoscope.data import synthetic
+from leukoscope.data import seen, synthetic
 from leukoscope.data.perturbations import PERTURBATIONS
 from leukoscope.data.predictions import read_predictions
 from leukoscope.data.samples import read_samples
@@ -31,8 +32,8 @@ from leukoscope.revisit import calibrate, stress
 NETWORK = "squeezenet1_1"
 TRIAL = f"{NETWORK}-random-seed0"
 WRITTEN = (
-    *("validation.csv", "predictions.csv", "metrics.json"),
-    *("classifier/config.json", "classifier/novelty.safetensors"),
+    *("validation.csv", "predictions.csv", "metrics.json", "attention.csv"),
+    *("classifier/config.json", "classifier/novelty.safetensors", "classifier/seen.csv"),
 )
 
 
@@ -96,9 +97,10 @@ def made_before(folder: Path, run: Path) -> Path:
         for key in ("coverage", "set_thresholds", "accepted"):
             del known[key]
         config.write_text(json.dumps(known | {"temperature": 1.0}))
-        (config.parent / "novelty.safetensors").unlink()
+        for name in ("novelty.safetensors", "seen.csv"):
+            (config.parent / name).unlink()
     for trial in copy.glob("*-seed0"):
-        for name in ("validation.csv", "predictions.csv"):
+        for name in ("validation.csv", "predictions.csv", "attention.csv"):
             for file in trial.rglob(name):
                 file.unlink()
         for file in trial.rglob("metrics.json"):
@@ -144,7 +146,27 @@ def test_predictions_are_the_answers_of_the_classifier_in_the_folder(
     assert said.sets is not None
 
 
+def test_the_classifier_knows_whom_it_learned_from(run: Path) -> None:
+    known = seen.read(run / TRIAL / "classifier")
+    rows = read_samples(run / TRIAL / "samples.csv")
+    assert known is not None
+    assert [known.split(row.sha256) for row in rows] == [
+        "" if row.split == "test" else row.split for row in rows
+    ]
+
+
+def test_where_it_looked_is_known_of_the_test_images(run: Path, folded: Path) -> None:
+    for folder in (run / TRIAL, folded / TRIAL):
+        tested = read_predictions(folder / "predictions.csv")
+        looked = read_attention(folder / "attention.csv")
+        assert {row.path: row.label for row in looked} == dict(
+            zip(tested.paths, tested.labels, strict=True)
+        )
+    assert "Where the networks looked" in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_baselines_stand_for_themselves(run: Path) -> None:
+    assert not list(run.glob("majority-*/attention.csv"))
     metrics = json.loads((run / "majority-random-seed0" / "metrics.json").read_text())
     assert not {"temperature", "loss_uncalibrated"} & metrics.keys()
     assert "novelty" not in table(run / "majority-random-seed0" / "predictions.csv")[0]

@@ -359,6 +359,7 @@ def predict(
 
     A call that was stopped, or killed, goes on with the same command.
     """
+    from leukoscope.data import seen
     from leukoscope.learn import hub
     from leukoscope.scoring import Scoring, score
 
@@ -380,6 +381,8 @@ def predict(
     )
     earlier = f" ({done.earlier} by an earlier call)" if done.earlier else ""
     print(f"{out}: {done.predicted} predicted, {done.unreadable} unreadable{earlier}.")
+    if told := seen.sentence(done.trained, done.validated):
+        print(told)
     if done.groups is not None:
         print(f"{done.groups}: one row for each folder, with 95 % intervals over its pictures.")
     print(f"Computed by {done.backend}. It assists; it does not diagnose.")
@@ -461,6 +464,22 @@ def export(
     )
     if int8:
         print(exporting.sentence(record["int8"]))
+
+
+@app.command()
+def slim(
+    classifier: ClassifierName,
+    out: Annotated[Path, typer.Option(help="The folder of the smaller classifier.")],
+) -> None:
+    """Copy a classifier with weights in half precision; refused where that changes an answer."""
+    from leukoscope import slimming
+    from leukoscope.learn import hub
+
+    done = slimming.slim(hub.find(classifier), out)
+    print(
+        f"{out}: {done.megabytes:.1f} MB instead of {done.megabytes_before:.1f} MB; no probability "
+        f"of {done.images} trial images changes by more than {done.difference:.1g}."
+    )
 
 
 @app.command()
@@ -554,7 +573,8 @@ def calibrate(
 ) -> None:
     """Calibrate the classifiers of a finished run, and write its figures anew; nothing is trained.
 
-    For runs made before classifiers knew prediction sets and novelty.
+    For runs made before classifiers knew prediction sets, novelty and the files they have seen,
+    and before it was measured where they look.
     """
     from leukoscope import revisit
 

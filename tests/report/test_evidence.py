@@ -399,3 +399,25 @@ def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
     assert "Figures under session are expected to be worse than under a random split" in told
     assert re.search(r"AlexNet has an accuracy of [\d.]+ % \(95 % interval", told)
     assert told.count("are expected to be worse") == 1
+
+
+def test_where_the_networks_looked_stands_beside_chance(rich: Path, content: str) -> None:
+    shown = rows(content, "Shares of the attention and of the area")
+    assert [row[0] for row in shown[:3]] == ["AlexNet"] * 3
+    assert [row[1] for row in shown[:3]] == ["all", "Benign", "Malignant"]
+    tested = predictions(rich, "alexnet")
+    name, _, n, middle, low, high, area, ratio, mark, mark_area = shown[0]
+    assert int(n) == len(tested.paths) - 1  # one map is empty
+    assert (middle, area, ratio) == ("0.400", "0.200", "2")
+    assert float(low) < float(middle) < float(high)
+    assert (mark, mark_area) == ("0.030", "0.010")
+    assert name == "AlexNet"
+    assert "a ratio near 1 is what chance gives" in words(content)
+
+
+def test_without_it_the_page_says_how_to_measure_it(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", networks=("alexnet",))
+    report.write(run, images=False)
+    assert "Where the networks looked was not measured" in words(
+        (run / "report.html").read_text(encoding="utf-8")
+    )

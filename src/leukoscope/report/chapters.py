@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from leukoscope.evaluate.groups import SMALLEST
-from leukoscope.report import certainty, evidence_plots, figures, recognition, seeds, wording
+from leukoscope.report import (
+    certainty,
+    evidence_plots,
+    figures,
+    looking,
+    recognition,
+    seeds,
+    wording,
+)
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.evidence_plots import Diagram
@@ -60,6 +68,7 @@ def chapters(
         _abstention(comparison, found, best, mark),
         _robustness(comparison, found, mark),
         _novelty(comparison, found),
+        _attention(comparison, found),
     ]
     told = [_of_seed(chapter, comparison) for chapter in told]
     over = seeds.spread(comparison)
@@ -317,6 +326,18 @@ def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
             "answer as if it were a smear like those of the training."
         )
     return Chapter("novelty", "Novelty", (text, more), tables=_kept(table, asked))
+
+
+def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
+    title = "Where the networks looked"
+    table = looking.attention(comparison, found)
+    if table is None:
+        text = (
+            "Where the networks looked was not measured; leukoscope calibrate does it for a "
+            "finished run."
+        )
+        return Chapter("attention", title, (text,))
+    return Chapter("attention", title, looking.EXPLANATION, tables=(table,))
 
 
 def _kept(*tables: Table | None) -> tuple[Table, ...]:

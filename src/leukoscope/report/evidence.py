@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leukoscope.audit.attention import Looked, read_attention
 from leukoscope.data.predictions import Predictions
 from leukoscope.evaluate import calibration, resampling
 from leukoscope.evaluate.abstention import RiskCoverage, risk_coverage
@@ -67,6 +68,7 @@ class Evidence:
     robustness: tuple[Grade, ...]
     novelty: Novelty | None
     rejections: tuple[Rejection, ...]
+    attention: tuple[Looked, ...]  # of some test images; none where it was not measured
 
     @property
     def name(self) -> str:
@@ -122,6 +124,7 @@ def _evidence(
         robustness=read_robustness(folder),
         novelty=_novelty(test),
         rejections=read_rejections(folder),
+        attention=_attention(folder / "attention.csv"),
     )
 
 
@@ -173,3 +176,7 @@ def _novelty(test: Predictions) -> Novelty | None:
         for name in test.classes
     }
     return Novelty(len(novel), int(novel.sum()), by_class)
+
+
+def _attention(table: Path) -> tuple[Looked, ...]:
+    return tuple(read_attention(table)) if table.exists() else ()

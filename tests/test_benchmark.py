@@ -23,9 +23,11 @@ import leukoscope
 from leukoscope import outcome, trial
 from leukoscope.audit.shortcuts import colour_forest
 from leukoscope.benchmark import Comparison, benchmark, train_listed
-from leukoscope.data import sources, synthetic
+from leukoscope.data import sources, splits, synthetic
 from leukoscope.data.images import decode
+from leukoscope.data.samples import read_samples, write_samples
 from leukoscope.errors import Interrupted, LeukoscopeError, UsageError
+from leukoscope.evaluate.metrics import Metrics
 from leukoscope.learn.classifier import load
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import predict
@@ -237,6 +239,36 @@ def test_a_table_with_the_same_split_gives_the_same_network(
     row = table(run / "results.csv")[0]
     assert figures.accuracy == float(row["accuracy"])
     assert figures.loss == pytest.approx(float(row["loss"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "older"])
+def test_another_split_in_the_same_folder_is_refused(
+    recorded: bool, run: Path, comparison: Comparison, tmp_path: Path
+) -> None:
+    """Also where the folder is older than the fingerprint of the split in its record."""
+    rows = read_samples(run / "samples.csv")
+    write_samples(splits.assign(rows, protocol="random", seed=1), tmp_path / "other.csv")
+    out = shutil.copytree(run / f"{NETWORK}-random-seed0", tmp_path / "copy")
+    settings = json.loads((out / "settings.json").read_text()) | {"protocol": "given"}
+    if not recorded:
+        del settings["split_fingerprint"]
+    (out / "settings.json").write_text(json.dumps(settings))
+    before = content(out, "samples.csv", "predictions.csv", "metrics.json")
+
+    def again(samples: Path) -> Metrics:
+        return train_listed(
+            samples,
+            NETWORK,
+            out,
+            root=Path(comparison.data),
+            overrides=comparison.overrides,
+            quiet=True,
+        )
+
+    with pytest.raises(UsageError, match="copy was made with another split of the images"):
+        again(tmp_path / "other.csv")
+    assert again(run / "samples.csv").n == 8
+    assert content(out, *before) == before
 
 
 def test_the_report_is_one_file_that_needs_no_network(run: Path) -> None:

@@ -245,7 +245,7 @@ def test_goes_on_without_repeating_an_epoch(
     assert seen == [0, 1, 2, 2]
 
 
-@pytest.mark.parametrize("other", ["settings", "images"])
+@pytest.mark.parametrize("other", ["settings", "images", "split"])
 def test_a_checkpoint_of_another_training_is_refused(
     other: str,
     red_and_blue: TrainingData,
@@ -260,11 +260,32 @@ def test_a_checkpoint_of_another_training_is_refused(
     data, chosen = red_and_blue, settings(epochs=1)
     if other == "settings":
         chosen = settings(epochs=1, learning_rate=0.5)
-    else:
+    elif other == "images":
         data = replace(data, fingerprint="others")
+    else:
+        data = replace(data, train=np.arange(8, 32), validation=np.arange(8))
     with pytest.raises(LeukoscopeError, match=r"checkpoint\.pt belongs to a training with other"):
         train(data, chosen, tmp_path, quiet=True)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_that_does_not_name_its_rows_is_continued(
+    red_and_blue: TrainingData,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As those of older trainings, whose split is known by the table beside them."""
+    monkeypatch.setattr(training._Run, "finish", lambda run: None)
+    train(red_and_blue, settings(epochs=1), tmp_path, quiet=True)
+    monkeypatch.undo()
+    path = tmp_path / "checkpoint.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["rows"]
+    torch.save(checkpoint, path)
+    before = (tmp_path / "history.csv").read_bytes()
+    train(red_and_blue, settings(epochs=1), tmp_path, quiet=True)
+    assert (tmp_path / "history.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("steps", [3, 1])

@@ -251,6 +251,7 @@ class _Run:
         checkpoint = {
             "settings": self.settings.model_dump_json(),
             "fingerprint": self.data.fingerprint,
+            "rows": self._rows(),
             "history": [astuple(epoch) for epoch in self.history],
             "network": state,
             "optimizer": self.optimizer.state_dict(),
@@ -271,14 +272,19 @@ class _Run:
         if (
             checkpoint["settings"] != self.settings.model_dump_json()
             or checkpoint["fingerprint"] != self.data.fingerprint
+            or checkpoint.get("rows", self._rows()) != self._rows()  # older ones have none
         ):
             raise LeukoscopeError(
-                f"{path} belongs to a training with other settings or images; "
+                f"{path} belongs to a training with other settings, images or split; "
                 f"choose another folder, or delete it."
             )
         self.classifier.network.load_state_dict(checkpoint["network"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.history = [Epoch(*values) for values in checkpoint["history"]]
+
+    def _rows(self) -> list[list[int]]:
+        """Who trains, and who validates."""
+        return [self.data.train.tolist(), self.data.validation.tolist()]
 
     def finish(self) -> Classifier:
         """The best epoch's classifier, saved; the checkpoint is no longer needed."""

@@ -19,7 +19,6 @@ DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when non
 WEIGHTS = "model.safetensors"
 NOVELTY = "novelty.safetensors"
 _PARTS = tuple(field.name for field in fields(Memory))
-DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +151,16 @@ def read_config(folder: Path) -> ClassifierConfig:
             f"{len(config.classes)} classes."
         )
     return config
+
+
+def normalisation(network: str, weights: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel that these weights expect: those of the classifier
+    in whose folder they are; else those of the network's ImageNet weights."""
+    path = Path(weights)
+    if path.name == WEIGHTS and (path.parent / "config.json").exists():
+        config = read_config(path.parent)
+        return config.mean, config.std
+    return networks.imagenet_normalisation(network)
 
 
 def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ class _Run:
         mean, std = (
             _channel_statistics(data.pixels[data.train])
             if settings.weights == "none"
-            else networks.imagenet_normalisation(settings.network)
+            else classifiers.normalisation(settings.network, settings.weights)
         )
         config = ClassifierConfig(
             network=settings.network,
@@ -187,8 +186,9 @@ class _Run:
         if not math.isfinite(loss):
             raise LeukoscopeError(
                 f"The training of {self.settings.network} diverged in epoch "
-                f"{len(self.history) + 1}: its loss is not a number. Try a lower rate, "
-                f"--set learning_rate={self.settings.learning_rate / 3:.2g}."
+                f"{len(self.history) + 1}: its loss is not a number. Try a lower rate "
+                f"in another folder: --set learning_rate={self.settings.learning_rate / 3:.2g} "
+                f"--out {self.settings.network}-lower."
             )
 
     def _step(self, logits: Tensor, targets: Tensor) -> float:
@@ -362,8 +362,3 @@ def _on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         return torch.from_numpy(np.asarray(pixels)).to(device)
     return torch.from_numpy(np.asarray(pixels))
-
-
-def label_rows(splits: Sequence[str], split: str) -> NDArray[np.int64]:
-    """The numbers of the rows in this split."""
-    return np.flatnonzero(np.asarray(splits) == split)

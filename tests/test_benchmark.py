@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn import metrics as sk
 
 import leukoscope
@@ -31,7 +30,7 @@ from leukoscope.evaluate.metrics import Metrics
 from leukoscope.learn.classifier import load
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import predict
-from leukoscope.results import COLUMNS
+from leukoscope.results import COLUMNS, write_results
 
 NETWORK, OTHER = "shufflenet_v2_x0_5", "squeezenet1_1"
 FIGURES = COLUMNS[COLUMNS.index("loss") : COLUMNS.index("confusion")]
@@ -51,13 +50,7 @@ def content(out: Path, *names: str) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in names or OURS}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """On images this small a second thread costs more than it gives."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -294,6 +287,14 @@ def test_drawn_smears_are_called_so(
     assert json.loads((out / "card.json").read_text())["synthetic"] is True
     card = (out / f"{NETWORK}-random-seed0" / "classifier" / "README.md").read_text()
     assert "drawn" in card.lower()
+
+
+def test_an_evaluation_in_the_folder_of_a_run_is_no_result(copy: Path) -> None:
+    before = content(copy, "results.csv")
+    (copy / "evaluation").mkdir()
+    (copy / "evaluation" / "metrics.json").write_text("{}")
+    write_results(copy)
+    assert content(copy, "results.csv") == before
 
 
 def test_other_images_in_the_same_folder_are_refused(

@@ -22,7 +22,8 @@ from leukoscope.errors import Interrupted, LeukoscopeError, UsageError
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.files import make_folder, read_json, write_json
 from leukoscope.recipes import DEMONSTRATION, NETWORKS
-from leukoscope.results import BASELINES, write_results
+from leukoscope.report.run import BASELINES
+from leukoscope.results import write_results
 from leukoscope.settings import TrainingSettings, settings_for
 from leukoscope.trial import Trial
 
@@ -119,7 +120,8 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     out, lead = comparison.out, fabric.is_global_zero
     with fabric.rank_zero_first():
         source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
-        rows = _readable(source, comparison, trials[0].size, warn=lead)
+        skip, quiet = comparison.skip_unreadable, comparison.quiet
+        rows = _readable(source, trials[0].size, skip=skip, warn=lead, quiet=quiet)
     task = table.task(rows, comparison.classes, negative=comparison.negative)
     record = _Record(comparison, source, rows, describe(fabric, precision))
     with fabric.rank_zero_first():
@@ -197,15 +199,11 @@ def _leaks(
 
 
 def _readable(
-    source: sources.Source, comparison: Comparison, size: int, *, warn: bool
+    source: sources.Source, size: int, *, skip: bool, warn: bool, quiet: bool
 ) -> list[Sample]:
     """The rows whose pictures can be decoded; this fills the pixel cache."""
     _, unreadable = images.load(
-        source.samples,
-        source.root,
-        size=size,
-        skip_unreadable=comparison.skip_unreadable,
-        quiet=comparison.quiet,
+        source.samples, source.root, size=size, skip_unreadable=skip, quiet=quiet
     )
     if warn:
         for sentence in source.warnings:
@@ -282,16 +280,18 @@ def train_listed(
     classes: str = "binary",
     negative: str = "Benign",
     weights: str = "none",
+    seed: int = 0,
     overrides: dict[str, Any] | None = None,
+    skip_unreadable: bool = False,
     quiet: bool = False,
 ) -> Metrics:
     """The test figures of one network trained on a `samples.csv` that says who trains.
 
     `out` receives what a folder of a benchmark holds. Continues what was cut short.
     """
-    settings, reasons = settings_for(network, weights=weights, overrides=overrides)
+    settings, reasons = settings_for(network, weights=weights, seed=seed, overrides=overrides)
     source = sources.find(samples, root=root)
-    task = table.task(source.samples, classes, negative=negative)
+    table.task(source.samples, classes, negative=negative)  # a wrong call decodes no picture
     splits.check(source.samples, protocol="given")
     from leukoscope.learn import networks
     from leukoscope.learn.devices import fabric_for
@@ -299,8 +299,12 @@ def train_listed(
     networks.check(settings)
     one = Trial(network, "given", settings.seed, settings.size, settings, reasons)
     fabric = fabric_for(settings.precision)
+    lead = fabric.is_global_zero
     try:
-        trial.run(one, [source.samples], source.root, task, out, fabric=fabric, quiet=quiet)
+        with fabric.rank_zero_first():
+            rows = _readable(source, settings.size, skip=skip_unreadable, warn=lead, quiet=quiet)
+        task = table.task(rows, classes, negative=negative)
+        trial.run(one, [rows], source.root, task, out, fabric=fabric, quiet=quiet)
     except KeyboardInterrupt as error:
         raise Interrupted("Stopped. The same command goes on from here.") from error
     tested = read_predictions(out / "predictions.csv")

@@ -9,7 +9,7 @@ from leukoscope.data.predictions import Predictions, read_predictions
 from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate import groups
 from leukoscope.evidence import Evaluation, Options, group_names, judge
-from leukoscope.files import make_folder, write_csv, write_json
+from leukoscope.files import make_folder, read_json, write_csv, write_json
 from leukoscope.report import evaluation
 
 
@@ -27,6 +27,7 @@ def run(
     others is judged by these; its validation rows take the place of `validation`.
     """
     options = options or Options()
+    _check_out(out)
     test, inside, notes = _parts(_read(predictions, options), predictions)
     held_out = inside if validation is None else _read(validation, options).ordered(test.classes)
     if held_out is not None:
@@ -42,6 +43,13 @@ def run(
     if found.metrics.groups is not None:
         _write_groups(test, out / "groups.csv")
     return Evaluation(found.metrics, found.evidence, notes + found.notes)
+
+
+def _check_out(out: Path) -> None:
+    """Nothing, or `UsageError` for a folder whose own figures would be lost."""
+    settings = out / "settings.json"
+    if settings.exists() and "fingerprint" in read_json(settings):  # of what was trained on
+        raise UsageError(f"{out} holds a training or a benchmark; choose another --out.")
 
 
 def _read(path: Path, options: Options) -> Predictions:

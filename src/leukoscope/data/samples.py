@@ -16,7 +16,7 @@ Only `path` and `label` are required in a table that somebody else wrote.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
@@ -125,6 +125,11 @@ def split_fingerprint(samples: Iterable[Sample]) -> str:
 def counts(samples: Iterable[Sample]) -> dict[str, int]:
     """Images per label, by name."""
     return dict(sorted(Counter(sample.label for sample in samples).items()))
+
+
+def listing(counts: Mapping[str, int]) -> str:
+    """Such counts in words."""
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.metrics import roc_auc_score
 
 from leukoscope import outcome
 from leukoscope.data.images import decode
+from leukoscope.data.novelties import blank, noise, text
 from leukoscope.data.perturbations import PERTURBATIONS, perturb
 from leukoscope.evaluate.intervals import clopper_pearson
 from leukoscope.evaluate.novelty import ACCEPTED, novelty, remember
@@ -88,40 +89,6 @@ def photographs(size: int, rng: np.random.Generator, *, crops: int = 4) -> Pixel
             square = picture[top : top + side, left : left + side]
             squares.append(cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA))
     return np.array(squares)
-
-
-def noise(size: int, rng: np.random.Generator, *, count: int = 48) -> Pixels:
-    """Noise of every grain about every colour."""
-    fields = []
-    for number in range(count):
-        grain = 2 ** (number % 6)
-        coarse = rng.normal(size=(-(-size // grain), -(-size // grain), 3))
-        fine = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-        fields.append(rng.uniform(60, 200, 3) + rng.uniform(10, 80) * fine)
-    return np.clip(fields, 0, 255).astype(np.uint8)
-
-
-def blank(fields: Pixels, rng: np.random.Generator) -> Pixels:
-    """One colour and a little grain: white, black, any; and the empty slide of each field."""
-    any_colour = rng.uniform(0, 255, (17, 3))
-    empty = [np.percentile(field, 95, axis=(0, 1)) for field in fields]
-    colours = np.array([(0, 0, 0), (255, 255, 255), (128, 128, 128), *any_colour, *empty])
-    grain = rng.normal(0, 2, (len(colours), *fields.shape[1:3], 1))
-    return np.clip(colours[:, None, None] + grain, 0, 255).astype(np.uint8)
-
-
-def text(size: int, rng: np.random.Generator, *, count: int = 40) -> Pixels:
-    """Pages of words on bright paper."""
-    words = ["patient", "smear", "of", "blood", "slide", "the", "report", "cells", "normal", "seen"]
-    pages = []
-    for _ in range(count):
-        page = Image.new("RGB", (size, size), tuple(rng.integers(200, 256, 3).tolist()))
-        draw = ImageDraw.Draw(page)
-        font = ImageFont.load_default(float(rng.integers(10, 28)))
-        for top in range(4, size, int(font.size * 1.3)):
-            draw.text((4, top), " ".join(rng.choice(words, 12)), fill=(20, 20, 20), font=font)
-        pages.append(np.asarray(page))
-    return np.array(pages)
 
 
 def cells(folder: Path, size: int, *, per_kind: int = 20) -> Pixels:

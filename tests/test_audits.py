@@ -89,7 +89,7 @@ def test_what_was_planted_is_found(audited: tuple[Path, Answer]) -> None:
 def test_findings_are_as_documented(audited: tuple[Path, Answer]) -> None:
     content = json.loads((audited[0] / "findings.json").read_text(encoding="utf-8"))
     assert set(content) == {
-        *("leukoscope", "title", "synthetic", "root", "command", "seconds"),
+        *("leukoscope", "title", "synthetic", "root", "command", "groups", "seconds"),
         *("images", "fingerprint", "findings"),
     }
     documented = (Path(__file__).parents[1] / "docs" / "findings.md").read_text(encoding="utf-8")
@@ -310,6 +310,19 @@ def test_a_table_of_groups_that_misses_images(tmp_path: Path) -> None:
     known = {row.path: "one" for row in rows[1:]}
     with pytest.raises(DataError, match=f"misses 1 of 6 images; the first is {rows[0].path}"):
         audit(tmp_path, rows, groups=known)
+
+
+def test_known_groups_that_share_fields_are_kept_together(tmp_path: Path) -> None:
+    single = synthetic.draw(per_class=2, size=96, seed=1).pixels[:6]
+    rows = pictures(tmp_path, *single, single[0])
+    known = {row.path: f"patient {number}" for number, row in enumerate(rows)}
+    found = checks.audit(rows, tmp_path, groups=known, quiet=True)
+    (joined,) = (one for one in found.findings if one.check == "groups with common fields")
+    assert (joined.verdict, joined.figure) == ("problem", 2)
+    session = dict(zip((row.path for row in found.samples), found.sessions.session, strict=True))
+    same = [row.path for row in rows if row.path.endswith(("/0.png", "/6.png"))]
+    assert len({session[path] for path in same}) == 1
+    assert len(set(session.values())) == 6
 
 
 def test_known_groups_stand_in_for_sessions(smears: Path, tmp_path: Path) -> None:

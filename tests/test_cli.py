@@ -28,7 +28,7 @@ NETWORK = "squeezenet1_1"  # the smallest one that learns from 32 pixels
 TINY = ("--epochs", "1", "--set", "size=32", "--set", "batch=4", "--quiet")
 COMMANDS = (
     *("benchmark", "audit", "find", "split", "train", "predict", "evaluate"),
-    *("calibrate", "stress", "explain", "export", "push", "report", "serve"),
+    *("calibrate", "stress", "explain", "export", "slim", "push", "report", "serve"),
 )
 
 
@@ -728,6 +728,11 @@ def test_a_run_goes_on_without_what_is_unreadable(run: Run) -> None:
     found = files(run.data) - {"Pro/text.jpg"}
     assert {row.path for row in rows} == found
     assert len(found) == 15
+    recorded = json.loads((run.out / "settings.json").read_text())["left_out"]
+    assert list(recorded) == ["Pro/text.jpg"]
+    assert recorded["Pro/text.jpg"].startswith("is not a picture")
+    page = (run.out / "report.html").read_text()
+    assert "16 images found, 1 unreadable, 15 images used" in page
     assert {(row.label, row.split) for row in rows} == {
         (label, split) for label in ("Benign", "Pro") for split in SPLITS
     }

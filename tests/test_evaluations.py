@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from leukoscope.data.predictions import Predictions, write_predictions
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 from leukoscope.evaluate.abstention import class_thresholds, prediction_sets
 from leukoscope.evaluate.calibration import fit_temperature
+from leukoscope.evaluate.intervals import Interval
 from leukoscope.evaluations import Evaluation, run
 from leukoscope.evidence import Options
+from leukoscope.report.evaluation import tables
+from leukoscope.report.export import write_tables
+from leukoscope.report.wording import outward
 
 BINARY = ("Benign", "Malignant")
 SUBTYPES = ("Benign", "Early", "Pre", "Pro")
@@ -86,9 +91,9 @@ def test_the_file_alone_gives_every_figure(tmp_path: Path) -> None:
     assert content["per_group"]["groups"] == 20
     assert content["per_group"]["worst"]["n"] == 10
     assert any("--validation" in note for note in found.notes)
-    tables = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
+    written = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
     names = ("figures", "classes", "binary", "groups", "calibration", "risk_coverage")
-    assert tables == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+    assert written == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
 
 
 def test_validation_images_give_a_temperature_a_threshold_and_sets(tmp_path: Path) -> None:
@@ -284,11 +289,11 @@ def test_shares_in_per_cent_are_a_wrong_call(name: str, value: float) -> None:
 def test_names_from_outside_do_not_break_a_table(tmp_path: Path) -> None:
     classes = ("Benign", "B & C_50%|x")
     evaluated(drawn(60, 2, classes=classes, groups=3), tmp_path)
-    tables = tmp_path / "out" / "tables"
-    row = (tables / "classes.tex").read_text()
+    folder = tmp_path / "out" / "tables"
+    row = (folder / "classes.tex").read_text()
     assert r"B \& C\_50\%$|$x & 30 &" in row
-    assert r"B & C\_50%\|x | 30 |" in (tables / "classes.md").read_text()
-    with (tables / "classes.csv").open() as file:
+    assert r"B & C\_50%\|x | 30 |" in (folder / "classes.md").read_text()
+    with (folder / "classes.csv").open() as file:
         assert [one["class"] for one in csv.DictReader(file)] == list(classes)
 
 
@@ -298,19 +303,18 @@ def test_tables_hold_the_digits_of_the_evidence(tmp_path: Path) -> None:
     with (tmp_path / "out" / "tables" / "figures.csv").open() as file:
         rows = {row["figure"]: row for row in csv.DictReader(file)}
     assert float(rows["AUROC"]["value"]) == content["auroc"]["value"]
-    assert float(rows["AUROC"]["value low"]) == content["auroc"]["low"]
+    assert float(rows["AUROC"]["value_low"]) == content["auroc"]["low"]
     text = (tmp_path / "out" / "tables" / "figures.md").read_text()
     auroc = content["auroc"]
-    assert f"| {auroc['value']:.4f} ({auroc['low']:.4f} to {auroc['high']:.4f}) |" in text
+    low, high = outward(Interval(auroc["low"], auroc["high"], ""))
+    assert f"| AUROC | {auroc['value']:.4f} ({low} to {high}) |" in text
 
 
 def test_a_table_can_be_written_again_from_metrics_json(tmp_path: Path) -> None:
-    from leukoscope.report import evaluation
-
     evaluated(drawn(80, 3), tmp_path)
     before = {path.name: path.read_text() for path in (tmp_path / "out" / "tables").iterdir()}
-    evaluation.write(of(tmp_path), tmp_path / "again")
-    after = {path.name: path.read_text() for path in (tmp_path / "again" / "tables").iterdir()}
+    write_tables(tables(of(tmp_path)), tmp_path / "again")
+    after = {path.name: path.read_text() for path in (tmp_path / "again").iterdir()}
     assert before == after
 
 
@@ -340,3 +344,52 @@ def test_every_wrong_file_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> No
         with pytest.raises(LeukoscopeError, match=part):
             run(path, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+
+
+def with_seen(predictions: Predictions, seen: list[str], path: Path) -> Path:
+    """The file as `leukoscope predict` writes it: no split, but what the classifier has seen."""
+    write(replace(predictions, splits=("",) * len(seen)), path)
+    header, *lines = path.read_text().splitlines()
+    rows = [f"{line},{one}" for line, one in zip(lines, seen, strict=True)]
+    path.write_text("\n".join([f"{header},seen", *rows]) + "\n")
+    return path
+
+
+def test_images_that_it_was_trained_on_are_no_test_images(tmp_path: Path) -> None:
+    made = drawn(200, 7, groups=None)
+    seen = ["train"] * 100 + ["validation"] * 60 + [""] * 40
+    found = run(with_seen(made, seen, tmp_path / "p.csv"), tmp_path / "out")
+    new = made.rows(np.arange(160, 200))
+    right = (new.probabilities.argmax(1) == new.targets).mean()
+    assert (found.metrics.n, found.metrics.accuracy) == (40, pytest.approx(right))
+    assert found.notes[0].startswith("100 of 200 rows show images that the classifier was trained")
+    assert "those of the other 40 rows" in found.notes[0]
+    all_right = float((made.probabilities.argmax(1) == made.targets).mean())
+    assert f"accuracy is {all_right:.4f}, which is no test figure" in found.notes[0]
+    content = of(tmp_path)
+    assert (content["seen"]["train"], content["seen"]["judged"]) == (100, 40)
+    # Those that it was chosen by choose the threshold, too: 30 of the 60 are malignant.
+    assert content["operating_point"]["n_validation"] == 30
+    assert len(found.notes) == 1
+
+
+def test_when_it_has_seen_all_of_them_there_are_no_test_figures(tmp_path: Path) -> None:
+    made = drawn(40, 8, groups=None)
+    found = run(with_seen(made, ["train"] * 40, tmp_path / "p.csv"), tmp_path / "out")
+    assert found.metrics.n == 40
+    assert "These are no test figures" in found.notes[0]
+    assert of(tmp_path)["seen"]["judged"] == 0
+
+
+def test_a_classifier_that_has_seen_none_of_them_needs_no_word(tmp_path: Path) -> None:
+    made = drawn(40, 8, groups=None)
+    found = run(with_seen(made, [""] * 40, tmp_path / "p.csv"), tmp_path / "out")
+    assert not any("trained on" in note for note in found.notes)
+    assert of(tmp_path)["seen"] is None
+
+
+def test_a_network_that_saw_the_images_it_is_compared_on_is_named(tmp_path: Path) -> None:
+    made, other = drawn(60, 9), drawn(60, 10)
+    path = with_seen(other, ["train"] * 6 + [""] * 54, tmp_path / "other.csv")
+    found = evaluated(made, tmp_path, others=[path])
+    assert any(note.startswith("other has seen 6 of these images") for note in found.notes)

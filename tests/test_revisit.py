@@ -11,8 +11,9 @@ import pytest
 from test_cli import call, sentence
 
 from leukoscope import outcome
+from leukoscope.audit.attention import read_attention
 from leukoscope.benchmark import Comparison, benchmark
-from leukoscope.data import synthetic
+from leukoscope.data import seen, synthetic
 from leukoscope.data.perturbations import PERTURBATIONS
 from leukoscope.data.predictions import read_predictions
 from leukoscope.data.samples import read_samples
@@ -29,8 +30,8 @@ from leukoscope.revisit import calibrate, stress
 NETWORK = "squeezenet1_1"
 TRIAL = f"{NETWORK}-random-seed0"
 WRITTEN = (
-    *("validation.csv", "predictions.csv", "metrics.json"),
-    *("classifier/config.json", "classifier/novelty.safetensors"),
+    *("validation.csv", "predictions.csv", "metrics.json", "attention.csv"),
+    *("classifier/config.json", "classifier/novelty.safetensors", "classifier/seen.csv"),
 )
 
 
@@ -88,9 +89,10 @@ def made_before(folder: Path, run: Path) -> Path:
         for key in ("coverage", "set_thresholds", "accepted"):
             del known[key]
         config.write_text(json.dumps(known | {"temperature": 1.0}))
-        (config.parent / "novelty.safetensors").unlink()
+        for name in ("novelty.safetensors", "seen.csv"):
+            (config.parent / name).unlink()
     for trial in copy.glob("*-seed0"):
-        for name in ("validation.csv", "predictions.csv"):
+        for name in ("validation.csv", "predictions.csv", "attention.csv"):
             for file in trial.rglob(name):
                 file.unlink()
         for file in trial.rglob("metrics.json"):
@@ -136,7 +138,27 @@ def test_predictions_are_the_answers_of_the_classifier_in_the_folder(
     assert said.sets is not None
 
 
+def test_the_classifier_knows_whom_it_learned_from(run: Path) -> None:
+    known = seen.read(run / TRIAL / "classifier")
+    rows = read_samples(run / TRIAL / "samples.csv")
+    assert known is not None
+    assert [known.split(row.sha256) for row in rows] == [
+        "" if row.split == "test" else row.split for row in rows
+    ]
+
+
+def test_where_it_looked_is_known_of_the_test_images(run: Path, folded: Path) -> None:
+    for folder in (run / TRIAL, folded / TRIAL):
+        tested = read_predictions(folder / "predictions.csv")
+        looked = read_attention(folder / "attention.csv")
+        assert {row.path: row.label for row in looked} == dict(
+            zip(tested.paths, tested.labels, strict=True)
+        )
+    assert "Where the networks looked" in (run / "report.html").read_text(encoding="utf-8")
+
+
 def test_baselines_stand_for_themselves(run: Path) -> None:
+    assert not list(run.glob("majority-*/attention.csv"))
     metrics = json.loads((run / "majority-random-seed0" / "metrics.json").read_text())
     assert not {"temperature", "loss_uncalibrated"} & metrics.keys()
     assert "novelty" not in table(run / "majority-random-seed0" / "predictions.csv")[0]
@@ -204,11 +226,12 @@ def test_folds_know_the_loss_before_calibration(folded: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "tested"), [("run", 4), ("folded", 40)])
 def test_stress_writes_a_table_of_each_network(
-    kind: str, tested: int, request: pytest.FixtureRequest, tmp_path: Path
+    kind: str, tested: int, smears: Path, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(request.getfixturevalue(kind), tmp_path / "copy")
-    done = call("stress", copy, "--quiet")
-    assert (done.status, done.out) == (0, f"{copy / TRIAL / 'robustness.csv'}\n"), done.err
+    done = call("stress", copy, "--quiet", "--novel", f"benign={smears / 'Benign'}")
+    written = [f"{copy / TRIAL / name}.csv" for name in ("robustness", "novelty")]
+    assert (done.status, done.out.splitlines()) == (0, written), done.err
     assert [file.parent.name for file in copy.rglob("robustness.csv")] == [TRIAL]
     rows = table(copy / TRIAL / "robustness.csv")
     assert len(rows) == 1 + sum(len(one.amounts) for one in PERTURBATIONS)
@@ -219,11 +242,18 @@ def test_stress_writes_a_table_of_each_network(
         assert float(rows[0][name]) == pytest.approx(metrics[name]["value"], rel=1e-4)
     assert float(rows[0]["accuracy_low"]) == pytest.approx(metrics["accuracy"]["low"])
     assert all(0 <= float(row["novel"]) <= 1 for row in rows)
+    asked = table(copy / TRIAL / "novelty.csv")
+    told = [(row["kind"], row["near_or_far"]) for row in asked]
+    assert told == [("noise", "far"), ("blank", "far"), ("text", "far"), ("benign", "near")]
+    assert asked[-1]["n"] == "10"
+    for row in asked:
+        assert 0 <= float(row["auroc_low"]) <= float(row["auroc"]) <= float(row["auroc_high"]) <= 1
+        assert 0 <= float(row["accepted"]) <= 1
 
 
 def test_stress_on_few_images(run: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(run, tmp_path / "copy")
-    (written,) = stress(copy, limit=3, quiet=True)
+    written, _ = stress(copy, limit=3, quiet=True)
     first = written.read_bytes()
     assert {row["n"] for row in table(written)} == {"3"}
     stress(copy / TRIAL, limit=3, quiet=True)

@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leukoscope import scoring as module
-from leukoscope.data.predictions import read_predictions
+from leukoscope.data import seen
+from leukoscope.data.predictions import Predictions, read_predictions
+from leukoscope.data.samples import Sample, digest
 from leukoscope.errors import DataError, Interrupted, UsageError
 from leukoscope.learn import networks
 from leukoscope.learn.calibration import calibrate
@@ -278,6 +280,55 @@ def test_sets_and_novelty_of_one_and_of_several(pictures: Path, tmp_path: Path) 
         ]
         assert [float(row["novelty"]) for row in rows] == pytest.approx(said.novelty, rel=1e-4)
         assert [row["novel"] for row in rows] == [str(bool(n)).lower() for n in said.novel]
+
+
+def remembers(folder: Path, **splits: Path) -> None:
+    """The classifier in the folder now knows these files by their split."""
+    rows = [
+        Sample(path.name, "Benign", split=split, sha256=digest(path))
+        for split, path in splits.items()
+    ]
+    seen.write(seen.of_samples(rows), folder)
+
+
+def test_pictures_that_it_learned_from_are_named(pictures: Path, tmp_path: Path) -> None:
+    one, other, unsaid = (tmp_path / name for name in ("one", "other", "unsaid"))
+    for number, place in enumerate((one, other, unsaid)):
+        classifier(seed=number).save(place)
+    fields = [pictures / f"day{number // 2}" / f"field{number}.png" for number in range(4)]
+    remembers(one, train=fields[0], validation=fields[2])
+    remembers(other, train=fields[2])
+    done = run(one, tmp_path / "one.csv", pictures, group_by_folder=True)
+    assert (done.trained, done.validated) == (1, 1)
+    rows = table(tmp_path / "one.csv")
+    assert [row["seen"] for row in rows] == ["train", "", "", "validation", ""]
+    assert [row["seen"] for row in table(tmp_path / "one-groups.csv")] == ["1", "1"]
+    assert read_predictions_of(rows, tmp_path).seen == ("train", "", "validation", "")
+    both = run([one, other], tmp_path / "both.csv", pictures)
+    assert (both.trained, both.validated) == (2, 0)
+    # Nobody knows what the third one has seen: no column is better than a false word.
+    run([one, unsaid], tmp_path / "unsaid.csv", pictures)
+    assert "seen" not in table(tmp_path / "unsaid.csv")[0]
+
+
+def test_a_picture_is_known_again_in_an_archive(pictures: Path, tmp_path: Path) -> None:
+    classifier().save(tmp_path / "one")
+    field = pictures / "day0" / "field0.png"
+    remembers(tmp_path / "one", train=field)
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
+        packed.write(field, "renamed.png")
+    run(tmp_path / "one", tmp_path / "out.csv", tmp_path / "set.zip")
+    assert [row["seen"] for row in table(tmp_path / "out.csv")] == ["train"]
+
+
+def read_predictions_of(rows: list[dict[str, str]], folder: Path) -> Predictions:
+    """The rows as `leukoscope evaluate` reads them, all labelled Benign."""
+    path = folder / "labelled.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["label", *rows[0]])
+        writer.writeheader()
+        writer.writerows({"label": "Benign"} | row for row in rows)
+    return read_predictions(path)
 
 
 def test_classifiers_of_other_classes_are_not_averaged(

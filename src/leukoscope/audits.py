@@ -1,5 +1,6 @@
 """An audit from end to end: a source in, a folder with findings and a report out."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any
 from leukoscope.audit import checks, duplicates, findings, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.leaks import Leaks
-from leukoscope.data.samples import Sample, read_samples
+from leukoscope.data.samples import Sample, read_samples, with_groups
 from leukoscope.data.sources import Source
 from leukoscope.errors import DataError, UsageError, nearest
 from leukoscope.files import make_folder, read_csv, read_json
@@ -64,13 +65,17 @@ def run(
     from leukoscope.report import audit as report
 
     started = time.perf_counter()
+    group_of = read_groups(groups)
+    if group_of is not None:
+        with_groups(source.samples, group_of)  # a table that misses images is refused at once
     make_folder(out)
-    found = checks.audit(source.samples, source.root, groups=read_groups(groups), quiet=quiet)
+    found = checks.audit(source.samples, source.root, groups=group_of, quiet=quiet)
     about = {
         "title": source.card.title,
         "synthetic": source.card.synthetic,
         "root": str(source.root),
         "command": command,
+        "groups": _digest(groups),
         "seconds": round(time.perf_counter() - started, 1),
     }
     checks.write(found, out, about=about)
@@ -108,6 +113,19 @@ def read_groups(path: Path | None) -> dict[str, str] | None:
     return group_of
 
 
+def check_groups(out: Path, groups: Path | None) -> None:
+    """Nothing, or `UsageError` when the audit in a folder was made with another table of groups."""
+    if groups is not None and read_json(out / "findings.json").get("groups") != _digest(groups):
+        raise UsageError(
+            f"{out} was made without {groups}, or with another version of it; delete that folder, "
+            f"or choose another --out."
+        )
+
+
+def _digest(table: Path | None) -> str:
+    return "" if table is None else hashlib.sha256(table.read_bytes()).hexdigest()
+
+
 def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[Sample]:
     """The rows with the groups that the protocol keeps together.
 
@@ -122,28 +140,47 @@ def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[
     return [replace(row, group=group_of[row.path]) for row in samples]
 
 
+def crossing(samples: Sequence[Sample], audited: Audited | None, protocol: str) -> Leaks:
+    """What crosses the split of these rows; `DataError` for what the protocol forbids."""
+    if audited is None:
+        found = leaks.find(samples)
+    else:
+        found = leaks.find(samples, audited.overlaps, audited.sessions)
+    if found.forbidden(protocol):
+        raise DataError(f"The protocol {protocol!r} forbids this split: {found.sentence}")
+    return found
+
+
 def leaks_behind(
     predictions: Path, *, samples: Path | None = None, audit: Path | None = None
 ) -> tuple[Leaks, str] | None:
     """What crosses the split that a predictions.csv was made under, and the name of its protocol.
 
-    Without `samples` the samples.csv beside the predictions is read, and None is the answer where
-    there is none; without `audit` the folder `audit` of the run. What an audit would know besides
-    is not counted where there is none.
+    Without `samples` the samples.csv beside the predictions is read, or those of the folds that
+    were pooled in them, and None is the answer where there is none; without `audit` the folder
+    `audit` of the run. What an audit would know besides is not counted where there is none.
     """
     beside = predictions.parent
-    table = samples or beside / "samples.csv"
-    if samples is None and not table.exists():
+    folds = [one.parent for one in sorted(beside.glob("fold*/samples.csv"))]
+    tables = [samples or beside / "samples.csv"]
+    if not tables[0].exists() and samples is None:
+        tables = [one / "samples.csv" for one in folds]
+    if not tables:
         return None
-    rows = read_samples(table)
-    folders = [audit] if audit else [beside / "audit", beside.parent / "audit"]
+    above = (beside, beside.parent, beside.parent.parent)
+    folders = [audit] if audit else [one / "audit" for one in above]
     folder = next((one for one in folders if (one / "findings.json").exists()), None)
     if audit is not None and folder is None:
         raise UsageError(f"{audit} holds no audit.")
     protocol = "given"
-    if (beside / "settings.json").exists():
-        protocol = str(read_json(beside / "settings.json").get("protocol", protocol))
+    record = next((one for one in (beside, *folds) if (one / "settings.json").exists()), None)
+    if record is not None:
+        protocol = str(read_json(record / "settings.json").get("protocol", protocol))
+    return leaks.pooled([_behind(read_samples(one), folder) for one in tables]), protocol
+
+
+def _behind(rows: Sequence[Sample], folder: Path | None) -> Leaks:
     if folder is None:
-        return leaks.find(rows), protocol
+        return leaks.find(rows)
     audited = read(folder, rows)
-    return leaks.find(rows, audited.overlaps, audited.sessions), protocol
+    return leaks.find(rows, audited.overlaps, audited.sessions)

@@ -121,9 +121,19 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     with fabric.rank_zero_first():
         source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
         skip, quiet = comparison.skip_unreadable, comparison.quiet
-        rows = _readable(source, trials[0].size, skip=skip, warn=lead, quiet=quiet)
+        rows, left_out = _readable(source, trials[0].size, skip=skip, warn=lead, quiet=quiet)
+    if lead and any(row.split for row in source.samples):
+        print(
+            f"warning: the split column of {comparison.data} is not used; a benchmark divides "
+            f"the images itself, leukoscope train uses it.",
+            file=sys.stderr,
+        )
+    group_of = audits.read_groups(comparison.groups)
+    if group_of is not None:
+        rows = table.with_groups(rows, group_of)
     task = table.task(rows, comparison.classes, negative=comparison.negative)
     record = _Record(comparison, source, rows, describe(fabric, precision))
+    record.content["left_out"] = left_out
     with fabric.rank_zero_first():
         audited = _audited(comparison, source, rows)
     assigned = {
@@ -160,6 +170,7 @@ def _audited(
         return None
     folder = comparison.out / "audit"
     if (folder / "findings.json").exists():
+        audits.check_groups(folder, comparison.groups)
         found = audits.read(folder, rows)
     else:
         found = audits.run(
@@ -186,22 +197,22 @@ def _leaks(
     protocol: str, seed: int, parts: Sequence[Sequence[Sample]], audited: audits.Audited | None
 ) -> dict[str, Any]:
     """How many test images have a twin on the training side, over all folds."""
-    overlaps = audited.overlaps if audited is not None else []
-    found = [leaks.find(rows, overlaps) for rows in parts]
+    found = leaks.pooled([audits.crossing(rows, audited, protocol) for rows in parts])
     return {
         "protocol": protocol,
         "seed": seed,
-        "tested": sum(one.tested for one in found),
-        "known": sum(one.known for one in found),
-        "pairs": sum(len(one.pairs) for one in found),
+        "tested": found.tested,
+        "known": found.known,
+        "pairs": len(found.pairs),
         "audited": audited is not None,
     }
 
 
 def _readable(
     source: sources.Source, size: int, *, skip: bool, warn: bool, quiet: bool
-) -> list[Sample]:
-    """The rows whose pictures can be decoded; this fills the pixel cache."""
+) -> tuple[list[Sample], dict[str, str]]:
+    """The rows whose pictures can be decoded, and by path why others cannot; this fills the pixel
+    cache."""
     _, unreadable = images.load(
         source.samples, source.root, size=size, skip_unreadable=skip, quiet=quiet
     )
@@ -212,7 +223,10 @@ def _readable(
             print(f"left out: {sentence}", file=sys.stderr)
     rows = [row for row in source.samples if row.path not in unreadable]
     table.check(rows, f"{source.root}, without what cannot be read,")
-    return rows
+    return rows, {
+        path: sentence.removeprefix(str(source.root / path)).strip()
+        for path, sentence in unreadable.items()
+    }
 
 
 class _Record:
@@ -302,7 +316,7 @@ def train_listed(
     lead = fabric.is_global_zero
     try:
         with fabric.rank_zero_first():
-            rows = _readable(source, settings.size, skip=skip_unreadable, warn=lead, quiet=quiet)
+            rows, _ = _readable(source, settings.size, skip=skip_unreadable, warn=lead, quiet=quiet)
         task = table.task(rows, classes, negative=negative)
         trial.run(one, [rows], source.root, task, out, fabric=fabric, quiet=quiet)
     except KeyboardInterrupt as error:

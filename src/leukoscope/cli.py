@@ -255,8 +255,8 @@ def split(
 
     splits.check_protocol(protocol)
     rows = read_samples(samples)
-    if audit is not None:
-        audited = audits.read(audit, rows)
+    audited = None if audit is None else audits.read(audit, rows)
+    if audited is not None:
         unreadable = _unreadable(audited.findings)
         for row in rows:
             if row.path in unreadable:
@@ -270,10 +270,12 @@ def split(
             f"{'' if beside else ' --root IMAGES'} --out DIR, then --audit DIR."
         )
     assigned = splits.assign(rows, protocol=protocol, seed=seed)
+    crossing = audits.crossing(assigned, audited, protocol)
     make_folder(out.parent)
     write_samples(assigned, out)
     for name, counted in splits.summary(assigned).items():
         print(f"{name:<11}{sum(counted.values()):>6}   {listing(counted)}")
+    print(f"Leaks: {crossing.sentence}")
     print(f"May be on two sides under {protocol!r}: {splits.PROTOCOLS[protocol]}.")
 
 
@@ -369,6 +371,7 @@ def predict(
 
     A call that was stopped, or killed, goes on with the same command.
     """
+    from leukoscope.data import seen
     from leukoscope.learn import hub
     from leukoscope.scoring import Scoring, score
 
@@ -390,6 +393,8 @@ def predict(
     )
     earlier = f" ({done.earlier} by an earlier call)" if done.earlier else ""
     print(f"{out}: {done.predicted} predicted, {done.unreadable} unreadable{earlier}.")
+    if told := seen.sentence(done.trained, done.validated):
+        print(told)
     if done.groups is not None:
         print(f"{done.groups}: one row for each folder, with 95 % intervals over its pictures.")
     print(f"Computed by {done.backend}. It assists; it does not diagnose.")
@@ -471,6 +476,22 @@ def export(
     )
     if int8:
         print(exporting.sentence(record["int8"]))
+
+
+@app.command()
+def slim(
+    classifier: ClassifierName,
+    out: Annotated[Path, typer.Option(help="The folder of the smaller classifier.")],
+) -> None:
+    """Copy a classifier with weights in half precision; refused where that changes an answer."""
+    from leukoscope import slimming
+    from leukoscope.learn import hub
+
+    done = slimming.slim(hub.find(classifier), out)
+    print(
+        f"{out}: {done.megabytes:.1f} MB instead of {done.megabytes_before:.1f} MB; no probability "
+        f"of {done.images} trial images changes by more than {done.difference:.1g}."
+    )
 
 
 @app.command()
@@ -564,7 +585,8 @@ def calibrate(
 ) -> None:
     """Calibrate the classifiers of a finished run, and write its figures anew; nothing is trained.
 
-    For runs made before classifiers knew prediction sets and novelty.
+    For runs made before classifiers knew prediction sets, novelty and the files they have seen,
+    and before it was measured where they look.
     """
     from leukoscope import revisit
 
@@ -579,12 +601,34 @@ def stress(
     images: Annotated[
         int | None, typer.Option(min=1, help="So many test images per training; without it, all.")
     ] = None,
+    novel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FOLDER",
+            help="Pictures of other cells, stains or laboratories, to see whether they are called "
+            "novel; may be repeated.",
+        ),
+    ] = None,
+    novel_far: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FOLDER",
+            help="Pictures that are no smears, such as photographs; noise, blank slides and text "
+            "are drawn anyway.",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Write robustness.csv of each network: its figures when stain, light, focus or size change."""
-    from leukoscope import revisit
+    """Put the networks of a finished run under stress; nothing is trained.
 
-    for table in revisit.stress(run, root=root, limit=images, quiet=quiet):
+    Writes robustness.csv, the figures when stain, light, focus or size change, and novelty.csv,
+    how well pictures unlike the training images are found.
+    """
+    from leukoscope import revisit
+    from leukoscope.data import novelties
+
+    folders = novelties.folders(novel or [], novel_far or [])
+    for table in revisit.stress(run, root=root, limit=images, novel=folders, quiet=quiet):
         print(table)
 
 

@@ -1,7 +1,9 @@
 """The `evaluate` verb: a predictions.csv in, a folder with figures and tables out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate import groups
 from leukoscope.evidence import Evaluation, Options, group_names, judge
 from leukoscope.files import make_folder, read_json, write_csv, write_json
-from leukoscope.report import evaluation
+from leukoscope.report import evaluation, export
 
 
 def run(
@@ -24,11 +26,14 @@ def run(
     """The evaluation of a file; `out` holds metrics.json, groups.csv and the tables.
 
     `others` are predictions of the same images by other networks. A file with test rows among
-    others is judged by these; its validation rows take the place of `validation`.
+    others is judged by these; its validation rows take the place of `validation`. Where the file
+    says which images the classifier has `seen`, those are no test rows.
     """
     options = options or Options()
     _check_out(out)
-    test, inside, notes = _parts(_read(predictions, options), predictions)
+    whole = _read(predictions, options)
+    seen = _seen(whole)
+    test, inside, notes = _parts(_sorted_out(whole), predictions)
     held_out = inside if validation is None else _read(validation, options).ordered(test.classes)
     if held_out is not None:
         _check_apart(test, held_out, validation or predictions)
@@ -37,12 +42,16 @@ def run(
         for name, path in zip(_names(others), others, strict=True)
     }
     found = judge(test, held_out, compared=compared, options=options)
+    evidence = found.evidence | {"seen": seen}
+    if seen is not None:
+        notes.insert(0, _sentence(seen))
+    notes += _flattered(compared)
     make_folder(out)
-    write_json(out / "metrics.json", found.evidence)
-    evaluation.write(found.evidence, out)
+    write_json(out / "metrics.json", evidence)
+    export.write_tables(evaluation.tables(evidence), out / "tables")
     if found.metrics.groups is not None:
         _write_groups(test, out / "groups.csv")
-    return Evaluation(found.metrics, found.evidence, notes + found.notes)
+    return Evaluation(found.metrics, evidence, notes + found.notes)
 
 
 def _check_out(out: Path) -> None:
@@ -82,11 +91,63 @@ def _parts(read: Predictions, path: Path) -> tuple[Predictions, Predictions | No
     if (splits == "test").all() or not (splits == "test").any():
         return read, None, notes
     held_out = np.flatnonzero(splits == "validation")
-    rest = int((splits != "test").sum()) - len(held_out)
+    known = np.array(read.seen or [""] * len(splits)) != ""  # of which more is said elsewhere
+    rest = int((~np.isin(splits, ("test", "validation")) & ~known).sum())
     if rest:
         notes.append(f"{rest} rows of {path} are not of the test split and are left out.")
     test = read.rows(np.flatnonzero(splits == "test"))
     return test, read.rows(held_out) if len(held_out) else None, notes
+
+
+def _seen(read: Predictions) -> dict[str, Any] | None:
+    """How many rows took part in the training of what predicted them; None where none did or
+    nobody knows."""
+    if read.seen is None or not any(read.seen):
+        return None
+    return {
+        "rows": len(read.paths),
+        "train": read.seen.count("train"),
+        "validation": read.seen.count("validation"),
+        "judged": _splits(read).count("test"),
+        "accuracy_of_all_rows": float((read.probabilities.argmax(1) == read.targets).mean()),
+    }
+
+
+def _splits(read: Predictions) -> list[str]:
+    """The split of each row; what took part in a training is no test row, whatever is said."""
+    seen = read.seen or ("",) * len(read.splits)
+    return [known or split or "test" for known, split in zip(seen, read.splits, strict=True)]
+
+
+def _sorted_out(read: Predictions) -> Predictions:
+    """The rows with the split that `seen` gives them, as long as a test row is left."""
+    splits = _splits(read)
+    if not any(read.seen or ()) or "test" not in splits:
+        return read
+    return replace(read, splits=tuple(splits))
+
+
+def _sentence(seen: Mapping[str, Any]) -> str:
+    n, train, validation = (f"{seen[key]:,}" for key in ("rows", "train", "validation"))
+    took_part = (
+        f"{train} of {n} rows show images that the classifier was trained on, {validation} images "
+        f"that chose its epoch or calibrated it"
+    )
+    if not seen["judged"]:
+        return f"{took_part}; no test row is left. These are no test figures."
+    return (
+        f"{took_part}. The figures are those of the other {seen['judged']:,} rows. Over all rows "
+        f"the accuracy is {seen['accuracy_of_all_rows']:.4f}, which is no test figure."
+    )
+
+
+def _flattered(compared: Mapping[str, Predictions]) -> list[str]:
+    """A note for each network that was trained on images it is compared on."""
+    return [
+        f"{name} has seen {count} of these images in its training, which flatters it."
+        for name, other in compared.items()
+        if (count := sum(map(bool, other.seen or ())))
+    ]
 
 
 def _check_apart(test: Predictions, validation: Predictions, path: Path) -> None:

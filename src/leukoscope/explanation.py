@@ -1,19 +1,18 @@
-"""What did a classifier look at, in these pictures and over a whole test set?"""
+"""What did a classifier look at, in these pictures?"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoscope import trial
 from leukoscope.audit.attention import Attention, Looked, attention, write_attention
 from leukoscope.audit.regions import nuclei, scale_bar
 from leukoscope.data import inputs
 from leukoscope.data.images import decode
-from leukoscope.data.predictions import read_predictions
 from leukoscope.errors import DataError, UsageError, nearest
 from leukoscope.files import make_folder, replacing
 from leukoscope.progress import bar
@@ -58,36 +57,10 @@ def explain(given: Explaining) -> int:
     target = _target(given.target, classifier.config.classes)
     found = _decoded(inputs.pictures(files), classifier.config.size)
     if kind == ".csv":
-        named = ((name, "", image) for name, image in found)
-        rows = _looked(classifier, named, len(files), target, quiet=given.quiet)
+        rows = _looked(classifier, found, len(files), target, quiet=given.quiet)
         write_attention(rows, given.out)
         return len(rows)
     return _draw(classifier, found, len(files), target, given)
-
-
-def attention_of_trial(folder: Path, root: Path, *, quiet: bool = False) -> Path | None:
-    """`attention.csv` of a trial's folder: where its network looked in each of its test images,
-    whose paths are relative to `root`. None for a baseline, which has no network.
-
-    With folds, each image is explained by the network that was tested with it.
-    """
-    from leukoscope.learn import classifier as classifiers
-
-    rows: list[Looked] = []
-    for saved in trial.classifiers(folder):
-        classifier = classifiers.load(saved)
-        tested = read_predictions(saved.parent / "predictions.csv")
-        size = classifier.config.size
-        images = (
-            (path, label, decode(root / path, size))
-            for path, label in zip(tested.paths, tested.labels, strict=True)
-        )
-        rows += _looked(classifier, images, len(tested.paths), None, quiet=quiet)
-    if not rows:
-        return None
-    path = folder / "attention.csv"
-    write_attention(sorted(rows, key=lambda row: row.path), path)
-    return path
 
 
 def _target(name: str | None, classes: Sequence[str]) -> int | None:
@@ -106,41 +79,44 @@ def _decoded(found: Iterable[inputs.Picture], size: int) -> Iterator[tuple[str, 
         yield picture.name, decode(picture.content, size)
 
 
+def look(
+    classifier: "Classifier",
+    images: Sequence[tuple[str, str]],
+    pixels: Pixels,
+    *,
+    targets: Sequence[int] | None = None,
+    quiet: bool = True,
+) -> list[Looked]:
+    """Where Grad-CAM lies in N×S×S×3 pixels, whose N paths and labels `images` are; by default for
+    the likeliest class of each."""
+    from leukoscope.learn.gradcam import gradcam
+
+    maps, chosen = gradcam(classifier, pixels, targets=targets, quiet=quiet)
+    return [
+        Looked(path, label, classifier.config.classes[k], attention(heat, image))
+        for (path, label), image, heat, k in zip(images, pixels, maps, chosen, strict=True)
+    ]
+
+
 def _looked(
     classifier: "Classifier",
-    images: Iterable[tuple[str, str, Pixels]],
+    found: Iterable[tuple[str, Pixels]],
     count: int,
     target: int | None,
     *,
     quiet: bool,
 ) -> list[Looked]:
-    """Where Grad-CAM lies in each image of path, label and pixels."""
+    """Where Grad-CAM lies in each picture of a name and pixels, not all of them in memory."""
     rows: list[Looked] = []
-    waiting: list[tuple[str, str, Pixels]] = []
+    remaining = iter(found)
     with bar("explaining", count, quiet=quiet) as advance:
-        for one in images:
-            waiting.append(one)
-            if len(waiting) == _AT_ONCE:
-                rows += _looked_at(classifier, waiting, target)
-                advance(len(waiting))
-                waiting = []
-        if waiting:
-            rows += _looked_at(classifier, waiting, target)
+        while part := list(islice(remaining, _AT_ONCE)):
+            images = [(name, "") for name, _ in part]
+            targets = None if target is None else [target] * len(part)
+            pixels = np.stack([image for _, image in part])
+            rows += look(classifier, images, pixels, targets=targets)
+            advance(len(part))
     return rows
-
-
-def _looked_at(
-    classifier: "Classifier", images: Sequence[tuple[str, str, Pixels]], target: int | None
-) -> list[Looked]:
-    from leukoscope.learn.gradcam import gradcam
-
-    pixels = np.stack([image for _, _, image in images])
-    targets = None if target is None else [target] * len(images)
-    maps, chosen = gradcam(classifier, pixels, targets=targets)
-    return [
-        Looked(path, label, classifier.config.classes[k], attention(heat, image))
-        for (path, label, image), heat, k in zip(images, maps, chosen, strict=True)
-    ]
 
 
 def _draw(

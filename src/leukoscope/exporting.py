@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoscope.data import images, inputs, sources
+from leukoscope.data import images, inputs, seen, sources
 from leukoscope.data.samples import class_of
 from leukoscope.errors import DataError, UsageError
 from leukoscope.files import make_folder, write_json, write_text
@@ -80,6 +80,9 @@ def export(given: Export) -> dict[str, Any]:
         record["int8"] = {"calibrated_on": f"{len(trial.calibration)} {of_what}"} | asdict(change)
     if not alone:
         classifier.save_calibration(given.out)
+        known = seen.read(given.classifier)
+        if known is not None:
+            seen.write(known, given.out)
         _write_folder(given, record)
     return record
 

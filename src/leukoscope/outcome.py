@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope import explanation
 from leukoscope.audit import shortcuts
-from leukoscope.data import images
+from leukoscope.audit.attention import read_attention, write_attention
+from leukoscope.data import images, seen
 from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.data.samples import SPLITS, Sample, Task, read_samples
+from leukoscope.errors import UsageError
 from leukoscope.evaluate.calibration import apply_temperature
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.evaluate.scores import log_loss
@@ -25,7 +28,12 @@ from leukoscope.report.run import BASELINES
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+    from leukoscope.learn.classifier import Classifier
+
 Probabilities = NDArray[np.float64]
+
+ATTENTION = "attention.csv"
+_LOOKED_AT = 200  # test images of a training: enough for the quartiles of each class
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,8 @@ def finish(
     `validation.csv` holds what the network said of the validation images before it was calibrated,
     from which temperature and prediction sets can be fitted again. `predictions.csv` holds what
     the classifier in the folder now answers: calibrated probabilities of the test images, and
-    their novelty. Temperature changes no order and so no figure but the log loss and those of
+    their novelty. `attention.csv` says where Grad-CAM lies in at most 200 test images, drawn by
+    chance. Temperature changes no order and so no figure but the log loss and those of
     calibration; `loss_uncalibrated` in `metrics.json` is the loss without it. Baselines stand for
     themselves and are not calibrated.
     """
@@ -125,8 +134,13 @@ def finish(
 
 
 def pool(folder: Path) -> None:
-    """Nothing; the predictions of all folds stand in `folder` as one table, with their metrics."""
+    """Nothing; the predictions of all folds stand in `folder` as one table, with their metrics, and
+    so does where they looked."""
     parts = folds(folder)
+    looked = [part / ATTENTION for part in parts if (part / ATTENTION).exists()]
+    if looked:
+        rows = [row for table in looked for row in read_attention(table)]
+        write_attention(sorted(rows, key=lambda row: row.path), folder / ATTENTION)
     tested = [read_predictions(part / "predictions.csv") for part in parts]
     known = [read_json(part / "metrics.json").get("loss_uncalibrated") for part in parts]
     before = [loss["value"] for loss in known if loss is not None]
@@ -192,9 +206,27 @@ def _network(
         quiet=quiet,
     )
     classifier.save_calibration(training.classifier)
+    seen.write(seen.of_samples(training.rows), training.classifier)
     said = answer(classifier, pixels[test], fabric=fabric, quiet=quiet)
+    _look(training, classifier, pixels, quiet)
     return (
         training.predictions(validation, raw),
         training.predictions(test, said.probabilities, said.novelty),
         classifier.config.temperature,
     )
+
+
+def _look(
+    training: Training, classifier: "Classifier", pixels: NDArray[np.uint8], quiet: bool
+) -> None:
+    """Nothing; `attention.csv` says where the network looked in some test images, if it is one
+    whose places can be shown."""
+    test = training.numbers("test")
+    some = np.sort(np.random.default_rng(0).permutation(test)[:_LOOKED_AT])
+    rows = [training.rows[number] for number in some]
+    images = [(row.path, training.task.class_of[row.label]) for row in rows]
+    try:
+        looked = explanation.look(classifier, images, pixels[some], quiet=quiet)
+    except UsageError:  # no convolutional stage
+        return
+    write_attention(looked, training.folder / ATTENTION)

@@ -46,8 +46,10 @@ def pool_fields(answers: "Answers", nuclei: NDArray[np.float64], classes: Sequen
 
 def group_columns(classes: Sequence[str]) -> Columns:
     """The columns of `pool_groups`: `probability_<class>` with `low_<class>` and `high_<class>`,
-    and in `novel` the share of the pictures that are unlike those it learned from."""
+    in `seen` how many of the pictures the classifier learned from, and in `novel` the share of
+    those that are unlike what it learned from."""
     columns: dict[str, Kind] = {"group": "text", "pictures": "count", "unreadable": "count"}
+    columns["seen"] = "count"
     columns["predicted"] = "text"
     for name in classes:
         columns |= {f"{part}_{name}": "number" for part in ("probability", "low", "high")}
@@ -64,7 +66,8 @@ def pool_groups(rows: Iterable[Row], classes: Sequence[str]) -> list[Row]:
     for row in rows:
         kept = {name: row[f"probability_{name}"] for name in classes}
         folder = str(PurePosixPath(row["path"]).parent)
-        members.setdefault(folder, []).append(kept | {"novel": row.get("novel")})
+        more = {name: row.get(name) for name in ("novel", "seen")}
+        members.setdefault(folder, []).append(kept | more)
     return [_group(folder, members[folder], classes) for folder in members]
 
 
@@ -81,6 +84,8 @@ def _group(folder: str, rows: Sequence[Row], classes: Sequence[str]) -> Row:
         interval = group_bootstrap(column, each)
         values[f"probability_{name}"] = float(column.mean())
         values[f"low_{name}"], values[f"high_{name}"] = interval.low, interval.high
+    if read[0]["seen"] is not None:
+        values["seen"] = sum(row["seen"] != "" for row in read)
     if read[0]["novel"] is not None:
         values["novel"] = float(np.mean([row["novel"] for row in read]))
     return values

@@ -1,13 +1,15 @@
 """A finished run, asked again: calibrated anew, or put under stress. Nothing is trained."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leukoscope import outcome
+from leukoscope.data import novelties
+from leukoscope.data.novelties import Folder
 from leukoscope.data.samples import hashed
 from leukoscope.errors import UsageError
 from leukoscope.files import read_json, write_csv
@@ -59,11 +61,18 @@ def calibrate(run: Path, *, root: Path | None = None, quiet: bool = False) -> li
 
 
 def stress(
-    run: Path, *, root: Path | None = None, limit: int | None = None, quiet: bool = False
+    run: Path,
+    *,
+    root: Path | None = None,
+    limit: int | None = None,
+    novel: Sequence[Folder] = (),
+    quiet: bool = False,
 ) -> list[Path]:
-    """The `robustness.csv` of each trained network of a run: its figures under graded changes of
-    the test images (of `limit` of them per training, drawn by chance, if given)."""
+    """The `robustness.csv` of each trained network of a run, its figures under graded changes of
+    the test images (of `limit` of them per training, drawn by chance, if given); and the
+    `novelty.csv` of those that know novelty: how well it finds drawn pictures and `novel` ones."""
     from leukoscope.learn.devices import fabric_for
+    from leukoscope.learn.rejection import Rejection, rejections
     from leukoscope.learn.robustness import Grade, grades
 
     written = []
@@ -71,13 +80,21 @@ def stress(
         trainings = [outcome.read(part) for part in outcome.folds(trial)]
         if trainings[0].is_baseline:
             continue
+        size = int(trainings[0].settings["size"])
+        given = [novelties.read(one, size) for one in novel]  # what cannot be read fails at once
         fabric = fabric_for(str(trainings[0].settings["precision"]))
         parts = _held_out(trainings, run, root, limit, quiet)
         measured = grades(parts, fabric=fabric, quiet=quiet)
-        columns = [field.name for field in fields(Grade)]
-        write_csv(trial / "robustness.csv", columns, map(astuple, measured))
-        written.append(trial / "robustness.csv")
+        written.append(_write(trial / "robustness.csv", Grade, measured))
+        parts = _held_out(trainings, run, root, limit, quiet)
+        if rejected := rejections(parts, given, fabric=fabric, quiet=quiet):
+            written.append(_write(trial / "novelty.csv", Rejection, rejected))
     return written
+
+
+def _write(path: Path, kind: type[Any], rows: Sequence[Any]) -> Path:
+    write_csv(path, [field.name for field in fields(kind)], map(astuple, rows))
+    return path
 
 
 def _held_out(

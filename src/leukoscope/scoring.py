@@ -22,7 +22,7 @@ from leukoscope.audit.threads import threads
 from leukoscope.data import inputs, tables
 from leukoscope.data.images import UnreadableImage, decode_fields
 from leukoscope.data.inputs import Picture
-from leukoscope.data.samples import class_of
+from leukoscope.data.samples import class_of, digest
 from leukoscope.data.tables import Columns, Journal, Row
 from leukoscope.errors import Interrupted, UsageError
 from leukoscope.files import make_folder
@@ -63,6 +63,8 @@ class Scored:
     earlier: int  # of both, by a run that was cut short
     backend: str  # what computed it, in words
     groups: Path | None  # the table of folders
+    trained: int = 0  # pictures that the classifier was trained on
+    validated: int = 0  # pictures that chose its epoch and calibrated it
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Decoded:
     nuclei: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     faults: Sequence[tuple[str, ...]] = ()
     error: str = ""
+    sha256: str = ""  # of the file, if it is asked for
 
 
 def score(scoring: Scoring) -> Scored:
@@ -84,7 +87,8 @@ def score(scoring: Scoring) -> Scored:
     more than two classes `malignant` where Benign is one; where the classifier has learned them
     `set` (the classes that it cannot rule out), `novelty` and `novel`; `warnings` about the
     picture's quality; `fields`, how many of them the answer is pooled from; and `error`, which is
-    empty for a readable picture.
+    empty for a readable picture. Where the classifier says which files it learned from, `seen` is
+    `train` or `validation` for one of these: its answer is no evidence.
 
     With `tile`, the answer is pooled from many fields, as `pooling.pool_fields` says. Raises
     `UsageError` for a wrong call before any work is done.
@@ -121,8 +125,17 @@ def score(scoring: Scoring) -> Scored:
             pooled = pool_groups(journal.rows(), classes)
             tables.write_table(groups, group_columns(classes), pooled)
         read = Counter(row["error"] == "" for row in journal.rows())
+        part = Counter(row.get("seen") for row in journal.rows())
     journal.path.unlink()
-    return Scored(read[True], read[False], journal.count, backend.name, groups)
+    return Scored(
+        predicted=read[True],
+        unreadable=read[False],
+        earlier=journal.count,
+        backend=backend.name,
+        groups=groups,
+        trained=part["train"],
+        validated=part["validation"],
+    )
 
 
 def _check(scoring: Scoring) -> None:
@@ -149,6 +162,8 @@ def _columns(backend: "Backend", scoring: Scoring) -> Columns:
         columns["set"] = "texts"
     if blank.novelty is not None:
         columns |= {"novelty": "number", "novel": "flag"}
+    if backend.seen is not None:
+        columns["seen"] = "text"
     return columns | {"warnings": "texts", "fields": "count", "error": "text"}
 
 
@@ -160,7 +175,6 @@ def _fill(
     scoring: Scoring,
 ) -> None:
     """Nothing; the journal has a row for every picture."""
-    size = backend.config.size
     found = inputs.pictures(files)
     total = max(1, sum(path.stat().st_size for path in files if path.exists()))
     done, started = 0, time.perf_counter()
@@ -169,7 +183,7 @@ def _fill(
         bar("predicting", total, counted=False, quiet=scoring.quiet) as advance,
     ):
         advance(_skip(journal, found), note="")
-        for chunk in _chunks(_ahead(pool, found, size, scoring), scoring.batch):
+        for chunk in _chunks(_ahead(pool, found, backend, scoring), scoring.batch):
             journal.append(_rows(chunk, backend, columns, scoring))
             done += len(chunk)
             rate = done / (time.perf_counter() - started)
@@ -193,13 +207,14 @@ def _skip(journal: Journal, found: Iterator[Picture]) -> int:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, found: Iterable[Picture], size: int, scoring: Scoring
+    pool: ThreadPoolExecutor, found: Iterable[Picture], backend: "Backend", scoring: Scoring
 ) -> Iterator[_Decoded]:
     """The pictures, decoded by the pool before they are asked for, but not too many."""
     # A picture with tiles may be large; others are small once they are decoded.
     most = 2 * scoring.batch if scoring.tile is None else os.cpu_count() or 1
     waiting: deque[tuple[Future[_Decoded], int]] = deque()
     held = 0
+    size, hashed = backend.config.size, backend.seen is not None
 
     def first() -> _Decoded:
         nonlocal held
@@ -209,7 +224,7 @@ def _ahead(
 
     for picture in found:
         bytes_ = len(picture.content) if isinstance(picture.content, bytes) else 0
-        waiting.append((pool.submit(_decode, picture, size, scoring.tile), bytes_))
+        waiting.append((pool.submit(_decode, picture, size, scoring.tile, hashed), bytes_))
         held += bytes_
         while len(waiting) > most or (held > _HELD and len(waiting) > 1):
             yield first()
@@ -217,16 +232,18 @@ def _ahead(
         yield first()
 
 
-def _decode(picture: Picture, size: int, tile: int | None) -> _Decoded:
+def _decode(picture: Picture, size: int, tile: int | None, hashed: bool) -> _Decoded:
     nothing = np.empty((0, size, size, 3), np.uint8)
     if picture.error:
         return _Decoded(picture, nothing, error=picture.error)
     try:
         fields, shown = decode_fields(picture.content, size, tile=tile)
-    except UnreadableImage as error:
+        sha256 = digest(picture.content) if hashed else ""
+    except (UnreadableImage, UsageError) as error:
         return _Decoded(picture, nothing, error=str(error))
     measures = quality.measure(fields, threads=False)
-    return _Decoded(picture, fields, shown, measures.nuclei, quality.warnings(measures))
+    faults = quality.warnings(measures)
+    return _Decoded(picture, fields, shown, measures.nuclei, faults, sha256=sha256)
 
 
 def _chunks(decoded: Iterable[_Decoded], batch: int) -> Iterator[list[_Decoded]]:
@@ -256,6 +273,8 @@ def _rows(
         if answers is not None and len(one.fields):
             own = answers.part(slice(start, start + len(one.fields)))
             row |= pool_fields(own, one.nuclei, classes) | {"warnings": _warnings(one)}
+            if backend.seen is not None:
+                row["seen"] = backend.seen.split(one.sha256)
         rows.append({name: row[name] for name in columns})
         start += len(one.fields)
     return rows

@@ -34,3 +34,10 @@ def test_a_protocol_that_the_set_is_too_small_for_is_left_out() -> None:
     found = points(sessions=3, per_class=12)
     assert "session" not in found
     assert "random" in found
+
+
+def test_an_embargo_that_leaves_little_to_learn_from_is_left_out() -> None:
+    found = points()
+    assert "blocks of files" in found
+    assert not any("embargo" in name for name in found)
+    assert found["random"].trained >= 80  # of 160

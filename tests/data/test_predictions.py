@@ -266,3 +266,18 @@ def test_classes_change_their_order_with_their_columns() -> None:
     np.testing.assert_array_equal(turned.probabilities[:, 1], made.probabilities[:, 0])
     with pytest.raises(DataError, match="cannot be held against those of A, B"):
         made.ordered(("A", "B"))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [(("train", "", "validation"), ("train", "", "validation")), (("yes", "", "train"), None)],
+)
+def test_what_was_seen_is_read_and_another_column_of_that_name_is_not(
+    values: tuple[str, ...], expected: tuple[str, ...] | None, tmp_path: Path
+) -> None:
+    lines = ["path,label,probability_A,probability_B,seen"]
+    lines += [f"{number}.png,A,0.5,0.5,{value}" for number, value in enumerate(values)]
+    (tmp_path / "p.csv").write_text("\n".join(lines) + "\n")
+    read = read_predictions(tmp_path / "p.csv")
+    assert read.seen == expected
+    assert read.rows(np.array([2])).seen == (None if expected is None else expected[2:])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sk
 
-from leukoscope.evaluate.intervals import group_bootstrap
-from leukoscope.evaluate.metrics import Metrics, evaluate
+from leukoscope.evaluate.intervals import Interval, Measured, group_bootstrap
+from leukoscope.evaluate.metrics import Metrics, as_json, evaluate, from_json
 
 NAMES = ("Benign", "Early", "Pre", "Pro")
 
@@ -307,3 +307,13 @@ def test_an_absent_class_leaves_json_without_nan() -> None:
     assert read["auroc"] == {"value": None}
     assert read["binary"]["sensitivity"] == {"value": None}
     assert read["binary"]["ppv"] == {"value": None}
+
+
+def test_a_figure_is_read_as_it_was_written() -> None:
+    for one in (
+        Measured(0.5, Interval(0.25, 0.75, "exact")),
+        Measured(0.5),
+        Measured(None),
+    ):
+        assert from_json(json.loads(json.dumps(as_json(one)))) == one
+    assert from_json(None) == Measured(None)

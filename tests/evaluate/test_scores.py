@@ -7,7 +7,8 @@ import pytest
 from sklearn import metrics as sk
 
 from leukoscope.evaluate import scores
-from leukoscope.evaluate.intervals import linearised
+from leukoscope.evaluate.intervals import Measured, linearised
+from leukoscope.evaluate.metrics import evaluate
 from leukoscope.evaluate.resampling import Units
 from leukoscope.evaluate.scores import Figure
 
@@ -133,3 +134,21 @@ def test_more_classes_give_the_mean_over_classes() -> None:
     without = scores.overall(labels[labels != 2], probabilities[labels != 2])
     assert (without["auroc"], without["average_precision"]) == (None, None)
     assert without["loss"] is not None
+
+
+@pytest.mark.parametrize("groups", [None, [f"g{row % 9}" for row in range(60)]])
+def test_separation_is_the_auroc_of_any_score(groups: list[str] | None) -> None:
+    rng = np.random.default_rng(4)
+    positive = np.arange(60) % 3 == 0
+    score = rng.normal(size=60) + positive
+    found = scores.separation(positive, 7 * score - 2, groups=groups)
+    assert found.value == pytest.approx(sk.roc_auc_score(positive, score))
+    p = 1 / (1 + np.exp(-score))
+    figures = evaluate(
+        positive.astype(np.int64), np.column_stack([1 - p, p]), classes=("a", "b"), groups=groups
+    )
+    expected = figures.intervals["auroc"]
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high))
+    assert found.interval.method == expected.method
+    assert scores.separation(positive[positive], score[positive]) == Measured(None)

@@ -80,6 +80,20 @@ def test_folder_holds_no_format_that_can_run_code(folder: Path) -> None:
     assert load_file(folder / "model.safetensors").keys() == untrained().network.state_dict().keys()
 
 
+def test_others_may_read_it_if_they_may_read_any_new_file(folder: Path) -> None:
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
+
+
+def test_half_precision_comes_back_as_float32(tmp_path: Path) -> None:
+    untrained().save(tmp_path / "half", half=True)
+    again = load(tmp_path / "half")
+    assert {tensor.dtype for tensor in again.network.parameters()} == {torch.float32}
+    saved = load_file(tmp_path / "half" / "model.safetensors")
+    assert {tensor.ndim > 1 for tensor in saved.values() if tensor.dtype == torch.float16} == {True}
+    with torch.no_grad():
+        torch.testing.assert_close(again(fields()), untrained()(fields()), rtol=1e-2, atol=1e-2)
+
+
 def test_damaged_memories_are_named(folder: Path) -> None:
     change(folder, accepted=0.95)
     with pytest.raises(UsageError, match=r"novelty\.safetensors is not there"):

@@ -59,6 +59,7 @@ def folder(tmp_path: Path) -> Path:
     config = ClassifierConfig("squeezenet1_1", ("A", "B"), 32, (0.5,) * 3, (0.25,) * 3)
     Classifier(networks.build("squeezenet1_1", 2), config).save(tmp_path / "classifier")
     (tmp_path / "classifier" / "README.md").write_text("# A card\n")
+    (tmp_path / "classifier" / "seen.csv").write_text("sha256,split\n")
     (tmp_path / "classifier" / "patients.csv").write_text("not for others")
     return tmp_path / "classifier"
 
@@ -83,7 +84,9 @@ def test_a_classifier_goes_to_the_hub_and_back(shelf: Shelf, folder: Path) -> No
     )
     assert address.endswith("/me/blood")
     assert shelf.private == {"me/blood": True}
-    assert set(shelf.repos["me/blood"]) == {"config.json", "model.safetensors", "README.md"}
+    assert set(shelf.repos["me/blood"]) == {
+        *("config.json", "model.safetensors", "seen.csv", "README.md")
+    }
     assert found == tagged
     original, copy = load(folder), load(Path(found))
     assert copy.config == original.config

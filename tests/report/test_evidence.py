@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
 from leukoscope.data.predictions import Predictions, read_predictions, write_predictions
-from leukoscope.errors import UsageError
+from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
 from leukoscope.report import report, style
 from leukoscope.report.glossary import BY_KEY, TERMS
@@ -138,7 +139,10 @@ def test_what_was_before_the_temperature_is_found_again(fake_run: FakeRun) -> No
     assert found is not None
     assert found.calibration.temperatures == pytest.approx((temperature,))
     expected = sklearn.log_loss(raw.targets, raw.probabilities)
-    assert found.calibration.loss_before == pytest.approx(expected, rel=1e-6)
+    loss = found.calibration.loss_before
+    assert loss.value == pytest.approx(expected, rel=1e-6)
+    assert loss.interval is not None
+    assert loss.interval.low < expected < loss.interval.high
 
 
 def test_folds_are_judged_each_by_its_own_validation_images(fake_run: FakeRun) -> None:
@@ -168,6 +172,8 @@ def test_the_summary_has_all_that_one_screen_needs(content: str) -> None:
             "of the test images get one class",
             "called novel",
             "worst change that was tried (blur, 4)",
+            "14 test images is 50.0 % (25.0 % to 75.0 %)",
+            "of the same images unchanged it is 93.0 %",
         ),
         *("Images of the same field can be on both sides", "With whole sessions weighed anew"),
     ):
@@ -237,11 +243,39 @@ def test_the_checklist_leaves_to_the_authors_what_no_file_says(rich: Path, conte
     answers = {row[3]: row[4] for row in shown}
     assert answers["Funding and interests"] == "To be stated by the authors."
     assert "AlexNet and ResNet-50" in answers["The networks"]
-    numbers = " ".join(row[0] for row in shown)
-    covered: set[int] = set()
-    for first, last in re.findall(r"(\d+)(?:–(\d+))?", numbers):
-        covered |= set(range(int(first), int(last or first) + 1))
-    assert covered == set(range(1, 45))
+    claim, tripod, stard = (numbers(row[place] for row in shown) for place in range(3))
+    assert claim == set(range(1, 45))
+    assert tripod == set(range(1, 28))
+    assert stard == set(range(1, 41))
+
+
+def numbers(cells: Iterable[str]) -> set[int]:
+    """The items that cells like 8a–c, 13 or 37–38 name."""
+    found: set[int] = set()
+    for first, last in re.findall(r"(\d+)[a-g]?(?:–(\d+))?", " ".join(cells)):
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def test_what_could_not_be_read_is_counted_and_listed(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("majority",))
+    path = run / "settings.json"
+    settings = json.loads(path.read_text())
+    assert "Unreadable images left out: not recorded. 130 images used." in page(run)
+    settings["left_out"] = {"Pro/<b>.png": "is not a picture."}
+    path.write_text(json.dumps(settings))
+    told = page(run)
+    assert "131 images found, 1 unreadable, 130 images used." in told
+    assert "Pro/&lt;b&gt;.png</span> is not a picture." in told
+    settings["left_out"] = {}
+    settings["settings"]["skip_unreadable"] = False
+    path.write_text(json.dumps(settings))
+    assert "130 images found, 0 unreadable, 130 images used." in page(run)
+
+
+def page(run: Path) -> str:
+    report.write(run, images=False)
+    return (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_flow_counts_every_image(rich: Path, content: str) -> None:
@@ -296,3 +330,94 @@ def test_leaks_of_settings_are_shown(fake_run: FakeRun) -> None:
     (run / "settings.json").write_text(json.dumps(settings | {"leaks": [leak]}))
     page = words(report.write(run, images=False).read_text(encoding="utf-8"))
     assert "50.0 % of the test images (7 of 14) have an equal or overlapping image" in page
+
+
+def test_pictures_of_other_kinds_stand_in_a_table(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), evidence=True)
+    assert "Pictures of other kinds were not asked about" in page(run)
+    lines = (
+        "kind,near_or_far,n,auroc,auroc_low,auroc_high,accepted",
+        "noise,far,48,1.0,0.95,1.0,0.0",
+        "<pbc>,near,20,0.9612,0.9304,0.9811,0.25",
+    )
+    table = run / "alexnet-random-seed0" / "novelty.csv"
+    table.write_text("\n".join(lines) + "\n")
+    found = {row[1]: row for row in rows(page(run), "Pictures of other kinds against")}
+    assert found["noise"][2:5] == ["far", "48", "1.0000 0.950 to 1.000"]
+    bounds = binomtest(5, 20).proportion_ci(method="exact")
+    shown = found["&lt;pbc&gt;"][5]
+    assert shown.startswith("0.2500")
+    low, high = (float(bound) for bound in shown.split()[1::2])
+    assert (low, high) == (
+        pytest.approx(bounds.low, abs=1e-3),
+        pytest.approx(bounds.high, abs=1e-3),
+    )
+    table.write_text("\n".join((lines[0], "noise,far,48,one,1,1,0")))
+    with pytest.raises(DataError, match=r"novelty\.csv: could not convert"):
+        report.write(run, images=False)
+
+
+def test_of_several_seeds_the_page_says_which_is_shown(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet", "colour-forest"), seeds=2, evidence=True)
+    told = page(run)
+    captions = [words(one) for one in re.findall(r"<caption>.*?</caption>", told, re.DOTALL)]
+    named = [one for one in captions if "Seed 0 shown." in one]
+    for start in ("Figures with their", "Each class", "The worst session", "Prediction sets with"):
+        assert any(start in one for one in named), start
+    drawn = [words(one) for one in re.findall(r"<figcaption>.*?</figcaption>", told, re.DOTALL)]
+    assert sum("Seed 0 shown." in one for one in drawn) == 3  # calibration, abstention, robustness
+    assert "seed 0 shown" in words(told).split("Protocol Random split")[0]
+    (row, _) = rows(told, "Mean over the 2 seeds")
+    accuracies = [
+        json.loads((run / f"alexnet-random-seed{seed}" / "metrics.json").read_text())["accuracy"]
+        for seed in range(2)
+    ]
+    values = [one["value"] for one in accuracies]
+    assert row[1].split()[0] == f"{sum(values) / 2:.4f}"
+    with (run / "tables" / "binary-random-seeds.csv").open(encoding="utf-8") as file:
+        first = next(csv.DictReader(file))
+    assert [float(first[f"accuracy_{end}"]) for end in ("low", "high")] == sorted(values)
+
+
+def test_what_few_images_cannot_say_is_said(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), counts=(20, 40, 30, 30), evidence=True)
+    folder = run / "alexnet-random-seed0"
+    test = read_predictions(folder / "predictions.csv")
+    fields = {name: getattr(test, name) for name in Predictions.__slots__}
+    same = np.tile([0.3, 0.7], (len(test.paths), 1))
+    write_predictions(Predictions(**fields | {"probabilities": same}), folder / "predictions.csv")
+    told = words(page(run))
+    assert "With 10 positive validation images a sensitivity of 99.0 % means all of them" in told
+    assert "AlexNet: every set holds every class" in told
+    shown = {row[1]: row for row in rows(page(run), "Each class against the rest")}
+    assert shown["Benign"][4] == "–"  # nothing was called it
+    assert shown["Malignant"][4].startswith("0.8333")
+
+
+def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
+    told = words(page(fake_run(networks=("alexnet",), protocols=("random", "session"))))
+    assert "Figures under session are expected to be worse than under a random split" in told
+    assert re.search(r"AlexNet has an accuracy of [\d.]+ % \(95 % interval", told)
+    assert told.count("are expected to be worse") == 1
+
+
+def test_where_the_networks_looked_stands_beside_chance(rich: Path, content: str) -> None:
+    shown = rows(content, "Shares of the attention and of the area")
+    assert [row[0] for row in shown[:3]] == ["AlexNet"] * 3
+    assert [row[1] for row in shown[:3]] == ["all", "Benign", "Malignant"]
+    tested = predictions(rich, "alexnet")
+    name, _, n, middle, low, high, area, ratio, mark, mark_area = shown[0]
+    assert int(n) == len(tested.paths) - 1  # one map is empty
+    assert (middle, area, ratio) == ("0.400", "0.200", "2")
+    assert float(low) < float(middle) < float(high)
+    assert (mark, mark_area) == ("0.030", "0.010")
+    assert name == "AlexNet"
+    assert "a ratio near 1 is what chance gives" in words(content)
+
+
+def test_without_it_the_page_says_how_to_measure_it(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", networks=("alexnet",))
+    report.write(run, images=False)
+    assert "Where the networks looked was not measured" in words(
+        (run / "report.html").read_text(encoding="utf-8")
+    )

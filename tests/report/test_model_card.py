@@ -47,6 +47,13 @@ def test_the_front_matter_is_read_as_meant(fake_run: FakeRun) -> None:
     assert values["loss"] == metrics["loss"]["value"]
 
 
+def test_it_says_that_it_knows_its_own_files(fake_run: FakeRun) -> None:
+    classifier = fake_run(networks=("alexnet",)) / TRAINING / "classifier"
+    assert "column `seen`" not in model_card.write(classifier).read_text(encoding="utf-8")
+    (classifier / "seen.csv").write_text("sha256,split\n")
+    assert "column `seen`" in model_card.write(classifier).read_text(encoding="utf-8")
+
+
 def test_drawn_smears_are_marked(fake_run: FakeRun) -> None:
     run = fake_run(networks=("alexnet",), synthetic=True)
     text = model_card.write(run / TRAINING / "classifier").read_text(encoding="utf-8")

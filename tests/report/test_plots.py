@@ -67,6 +67,27 @@ def test_guessing_has_no_corner_to_enlarge() -> None:
     assert not figure.axes[0].child_axes
 
 
+def test_an_inset_hides_no_curve() -> None:
+    poor = (np.array([0.0, 0.3, 0.5, 1.0]), np.array([1.0, 0.8, 0.4, 0.3]))
+    roc = (np.array([0.0, 0.02, 0.6, 1.0]), np.array([0.0, 0.99, 0.4, 1.0]))
+    good = lines(1)[0]
+    figure = plots.curves([good, Line("poor", roc, poor, "0.5")], title="t")
+    assert [len(axes.child_axes) for axes in figure.axes[:2]] == [0, 0]
+
+
+def test_names_of_near_baselines_stand_apart() -> None:
+    dot = Dot("net", (0.9,), ((0.8, 0.95),), (0.3,))
+
+    def rows(*values: float) -> list[float]:
+        named = list(zip(("one", "other"), values, strict=True))
+        drawn = plots.overview([dot], named, title="t").axes[0].texts
+        return [one.xyann[1] for one in drawn]
+
+    near, far = rows(0.9, 0.9), rows(0.7, 0.9)
+    assert near[0] < near[1]
+    assert far[0] == far[1]
+
+
 def test_confusion_gives_counts_shares_and_bounds() -> None:
     found = texts(plots.confusion(((49, 2), (0, 276)), ("Benign", "Malignant"), title="VGG-16"))
     for text in ("49", "96.1 %", "3.9 %", "100 %", "[98.7 to 100]", "VGG-16", "Malignant"):

@@ -17,8 +17,17 @@ def test_bounds_are_rounded_outwards_and_an_absent_one_is_said() -> None:
     assert bounds(SHARE, Measured(0.9, Interval(0.8999, 0.99991, ""))) == "0.899 to 1.000"
     assert bounds(SHARE, Measured(1.0)) == "no interval"
     assert bounds(SHARE, Measured(0.5)) == ""
+    assert bounds(Column("v", "figure"), Measured(-0.2, Interval(-0.31, 0.0004, ""))) == (
+        "−0.310 to 0.001"
+    )
     points = Column("d", "points")
     assert bounds(points, Measured(0.0, Interval(-0.01, 0.02, ""))) == "−1.00 to +2.00"
+
+
+def test_figures_of_all_kinds_share_a_column() -> None:
+    column = Column("Value", "figure")
+    said = [shown(column, value) for value in (0.99996, -0.25, 0.00001, 1.23456, None)]
+    assert said == ["0.99996", "−0.2500", "1.0e−05", "1.2346", "–"]
 
 
 def test_a_csv_has_columns_for_the_bounds() -> None:
@@ -32,7 +41,7 @@ def test_markdown_and_latex_escape_what_they_are_given() -> None:
     assert "| a\\|b\\_c & 50 % | 1.0000 (0.930 to 1.000) |" in markdown(table())
     text = latex(table(), mark="drawn smears, not patients")
     assert r"\caption{Drawn smears, not patients. Of 100 \% \& more.}" in text
-    assert r"a|b\_c \& 50 \% & 1.0000 (0.930 to 1.000) \\" in text
+    assert r"a$|$b\_c \& 50 \% & 1.0000 (0.930 to 1.000) \\" in text
     assert r"\input" not in latex(table(r"\input{secret}")).replace(r"\textbackslash{}input", "")
 
 

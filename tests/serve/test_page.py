@@ -1,15 +1,23 @@
 """A person opens the page in a real browser, reviews by keyboard, and finds it all again."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from colours import picture
+from colours import MODEL, picture
 from PIL import Image
+from small import SIZE, pictures, saved
 
+from leukoscope.data import seen
+from leukoscope.data.images import decode
+from leukoscope.data.samples import Sample, digest
+from leukoscope.learn.prediction import predict
 from leukoscope.serve import keys
+from leukoscope.serve.model import open_model
 from leukoscope.serve.reviews import Reviews
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -111,6 +119,38 @@ def test_what_is_unlike_anything_and_what_cannot_be_read_says_so(
     page.select_option("#filter", "failed")
     page.locator("#list li", has_text="field 9.jpg").click()
     assert "not a picture" in page.locator("#pending").inner_text()
+    assert page.complaints == []
+
+
+def test_it_shows_the_answer_that_python_gives(
+    browser: Any, serving: Callable[..., str], tmp_path: Path
+) -> None:
+    classifier, (content,) = saved(tmp_path / "classifier"), pictures(1)
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "field.png").write_bytes(content)
+    expected = predict(classifier, decode(content, SIZE)[None], quiet=True)[0]
+    page = opened(browser, serving(model=open_model(tmp_path / "classifier")))
+    with page.expect_response("**/api/predict") as asked:
+        drop(page, tmp_path / "case", answered=1)
+    (row,) = asked.value.json()["images"]
+    assert list(row["answer"]["probabilities"].values()) == pytest.approx(expected, abs=1e-4)
+    page.locator("#list li").first.click()
+    shown = page.locator("#bars .n").all_inner_texts()
+    given = [float(re.sub(r"[^0-9.]", "", text)) / 100 for text in shown]
+    assert given == pytest.approx(expected, abs=1e-3)
+
+
+def test_an_image_that_it_learned_from_is_called_so(
+    browser: Any, serving: Callable[..., str], case: Path
+) -> None:
+    learned = Sample("x.png", "Benign", split="train", sha256=digest(picture(COLOURS[0])))
+    page = opened(browser, serving(model=replace(MODEL, seen=seen.of_samples([learned]))))
+    drop(page, case)
+    page.locator("#list li", has_text="field 0.png").click()
+    assert "used to train this classifier" in page.locator("#seen").inner_text()
+    assert "1 that it learned from" in page.locator("#case").inner_text()
+    page.locator("#list li", has_text="field 1.png").click()
+    assert not page.locator("#seen").is_visible()
     assert page.complaints == []
 
 

@@ -7,25 +7,34 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import fields, replace
-from pathlib import Path
+from hashlib import sha256
 from threading import Event, Thread
 
 import httpx
 import numpy as np
 import pytest
-import torch
-from colours import BLUE, CLASSES, GREEN, MODEL, RED, Answers, by_colour, picture, send, shas
+from colours import (
+    BLUE,
+    CLASSES,
+    GREEN,
+    MODEL,
+    RED,
+    Answers,
+    by_colour,
+    picture,
+    review,
+    send,
+    shas,
+)
 from numpy.typing import NDArray
 from PIL import Image
 from starlette.testclient import TestClient
 
-from leukoscope.data.images import decode
-from leukoscope.learn import networks, prediction
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
-from leukoscope.learn.devices import inference_device
+from leukoscope.data import seen
+from leukoscope.data.samples import Sample
+from leukoscope.learn import prediction
 from leukoscope.serve.app import create_app
 from leukoscope.serve.limits import Limits
-from leukoscope.serve.model import open_model
 from leukoscope.serve.reviews import Reviews
 from leukoscope.serve.service import assemble
 
@@ -47,11 +56,30 @@ def test_an_answer_says_what_the_classifier_says(client: TestClient) -> None:
     assert sum(row["probabilities"].values()) == pytest.approx(1)
 
 
+def test_an_image_that_it_learned_from_is_no_evidence(reviews: Reviews) -> None:
+    known = seen.of_samples(
+        Sample("x.png", "Benign", split=split, sha256=sha256(content).hexdigest())
+        for split, content in (("train", RED), ("validation", GREEN))
+    )
+    service = assemble(replace(MODEL, seen=known), reviews)
+    with TestClient(create_app(service), base_url="http://localhost") as client:
+        rows = send(client, RED, GREEN, BLUE).json()["images"]
+        client.post("/api/reviews", json=review(rows[0]["sha256"]))
+        table = client.get("/api/reviews.csv").text.splitlines()
+    said = [(row["answer"]["seen"], row["answer"]["words"]) for row in rows]
+    assert said == [
+        ("train", "seen in training"),
+        ("validation", "seen in validation"),
+        ("", "sure"),
+    ]
+    assert (table[0].split(",")[-1], table[1].split(",")[-1]) == ("seen", "train")
+
+
 def test_what_a_classifier_has_not_learned_to_say_is_null(reviews: Reviews) -> None:
     plain = replace(MODEL, answer=lambda pixels: Answers(by_colour(pixels).probabilities))
     with TestClient(create_app(assemble(plain, reviews)), base_url="http://localhost") as client:
         row = send(client, RED).json()["images"][0]["answer"]
-    assert (row["possible"], row["novelty"], row["novel"]) == (None, None, None)
+    assert [row[name] for name in ("possible", "novelty", "novel", "seen")] == [None] * 4
     assert row["words"] == "sure"
 
 
@@ -60,30 +88,6 @@ def test_the_answers_of_these_tests_are_like_real_ones() -> None:
         return [field.name for field in fields(kind)]
 
     assert names(Answers) == names(prediction.Answers)
-
-
-def test_http_and_python_give_the_same_probabilities(tmp_path: Path, reviews: Reviews) -> None:
-    torch.manual_seed(0)
-    config = ClassifierConfig("squeezenet1_1", CLASSES, 32, (0.5,) * 3, (0.2,) * 3)
-    network = networks.build(config.network, 3)
-    torch.nn.init.normal_(network.get_submodule("classifier.1").weight, std=0.1)
-    classifier = Classifier(network.to(memory_format=torch.channels_last), config).eval()
-    classifier.save(tmp_path / "classifier")
-    rng = np.random.default_rng(0)
-    files = []
-    for _ in range(5):
-        file = io.BytesIO()
-        Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(file, "PNG")
-        files.append(file.getvalue())
-    model, exact = open_model(tmp_path / "classifier"), inference_device("float32")
-    with TestClient(create_app(assemble(model, reviews)), base_url="http://localhost") as client:
-        rows = send(client, *files).json()["images"]
-        heat = client.get("/api/explain", params={"sha256": rows[0]["sha256"]})
-    for row, content in zip(rows, files, strict=True):
-        said = prediction.answer(classifier, decode(content, 32)[None], fabric=exact, quiet=True)
-        expected = said.probabilities[0]
-        assert list(row["answer"]["probabilities"].values()) == pytest.approx(expected, abs=1e-4)
-    assert Image.open(io.BytesIO(heat.content)).size == (32, 32)
 
 
 def test_the_heat_map_lies_where_the_heat_is(client: TestClient) -> None:

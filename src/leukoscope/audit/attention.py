@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.audit.regions import Pixels, nuclei, scale_bar
+from leukoscope.errors import DataError
 from leukoscope.files import read_csv, write_csv
 
 REGIONS = ("nuclei", "scale_bar", "background")
@@ -62,20 +63,24 @@ def write_attention(rows: Sequence[Looked], path: Path) -> None:
 
 
 def read_attention(path: Path) -> list[Looked]:
-    """The rows of an `attention.csv`."""
+    """The rows of an `attention.csv`; `DataError` where a share is no number."""
     _, rows = read_csv(path, ("path", "label", "predicted", *REGIONS, *_AREAS))
-    return [
-        Looked(
-            row["path"],
-            row["label"],
-            row["predicted"],
-            Attention(
-                _three([float(row[name]) for name in REGIONS]) if row[REGIONS[0]] else None,
-                _three([float(row[name]) for name in _AREAS]),
-            ),
-        )
-        for row in rows
-    ]
+    try:
+        return list(map(_row, rows))
+    except ValueError as error:
+        raise DataError(f"{path}: {error}.") from error
+
+
+def _row(row: dict[str, str]) -> Looked:
+    return Looked(
+        row["path"],
+        row["label"],
+        row["predicted"],
+        Attention(
+            _three([float(row[name]) for name in REGIONS]) if row[REGIONS[0]] else None,
+            _three([float(row[name]) for name in _AREAS]),
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from leukoscope.audit.findings import Finding
 from leukoscope.audit.sessions import Sessions
 from leukoscope.audit.shortcuts import View
 from leukoscope.data import images
-from leukoscope.data.samples import Sample, fingerprint, write_samples
+from leukoscope.data.samples import Sample, fingerprint, with_groups, write_samples
 from leukoscope.errors import DataError, LeukoscopeError
 from leukoscope.files import make_folder, reason, write_csv, write_json
 
@@ -75,6 +75,8 @@ def audit(
     a patient, per path; it stands in for the inferred sessions. Unreadable pictures are a finding
     and take no part in the rest. Raises `DataError` when no picture can be read.
     """
+    if groups is not None:
+        with_groups(samples, groups)  # before the work: one that misses images is refused
     pixels, unreadable = images.load(samples, root, size=SIZE, skip_unreadable=True, quiet=quiet)
     rows = [sample for sample in samples if sample.path not in unreadable]
     if not rows:
@@ -129,8 +131,13 @@ def _labels(
     labels = sorted({row.label for row in rows})
     if len(labels) < 2:
         why = f"This check was not run: there is one class only ({labels[0]})."
-        for check in ("shortcuts", "information map", "price of leaking", "doubtful labels"):
-            checks.found.append(Finding(check, "shortcut", "not run", why))
+        for check, kind in (
+            ("shortcuts", "shortcut"),
+            ("information map", "shortcut"),
+            ("price of leaking", "leak"),
+            ("doubtful labels", "label"),
+        ):
+            checks.found.append(Finding(check, kind, "not run", why))
         return None
     some = _some(scenes)
     probed = _Probed(
@@ -228,18 +235,30 @@ def _sessions(
                 "class of sessions", "session", lambda: [findings.classes(rows, inferred.session)]
             )
         return inferred
-    missing = [row.path for row in rows if not groups.get(row.path)]
-    if missing:
-        raise DataError(
-            f"The table of groups misses {len(missing):,} of {len(rows):,} images; "
-            f"the first is {missing[0]}."
-        )
-    known = [groups[row.path] for row in rows]
+    known = [row.group for row in with_groups(rows, groups)]
     if inferred is not None:
         checks.add("agreement", "session", lambda: [findings.agreement(inferred, known)])
     checks.add("class of sessions", "session", lambda: [findings.classes(rows, known)])
-    said = "They are the groups that were given."
-    return Sessions(tuple(known), (1.0,) * len(known), 1.0, None, False, said)
+    joined = _joined(known, links)
+    checks.add("groups with common fields", "leak", lambda: [findings.joined(known, joined)])
+    said = "They are the groups that were given, joined where they share fields."
+    return Sessions(tuple(joined), (1.0,) * len(known), 1.0, None, False, said)
+
+
+def _joined(groups: Sequence[str], links: Sequence[tuple[int, int]]) -> list[str]:
+    """The groups, but those that overlapping fields connect under one name: the same cells cannot
+    be learned from in one and tested in the other."""
+    first = {name: name for name in groups}
+
+    def root(name: str) -> str:
+        while first[name] != name:
+            name = first[name]
+        return name
+
+    for a, b in links:
+        one, other = sorted((root(groups[a]), root(groups[b])))
+        first[other] = one
+    return [root(name) for name in groups]
 
 
 def write(found: Audit, out: Path, *, about: Mapping[str, Any]) -> None:

@@ -181,6 +181,28 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     )
 
 
+def joined(known: Sequence[str], together: Sequence[str]) -> Finding:
+    """Groups that were given apart, though overlapping fields connect them."""
+    members = defaultdict(set)
+    for name, first in zip(known, together, strict=True):
+        members[first].add(name)
+    connected = sorted(name for names in members.values() if len(names) > 1 for name in names)
+    count = len(set(known))
+    if not connected:
+        none = f"No two of the {count:,} groups share a field."
+        return Finding("groups with common fields", "leak", "clear", none, 0, "groups")
+    return Finding(
+        "groups with common fields",
+        "leak",
+        "problem",
+        f"{len(connected):,} of {count:,} groups share fields with another one: one patient under "
+        f"two names, or an image in the wrong group. They are kept together as sessions.",
+        len(connected),
+        "groups",
+        details={"groups": connected[:_LISTED]},
+    )
+
+
 def shortcut(one: Probe, chance: float) -> Finding:
     skill = one.skill(chance)
     found = one.interval.low > max(one.shuffled_interval.high, chance)

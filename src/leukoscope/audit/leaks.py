@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.data.samples import Sample
 
+_NO_TWIN = {
+    "fields": "none of the {n} test images has a twin on the training side",
+    "files": "none of the {n} test images equals a file on the training side; overlapping fields "
+    "were not looked for (leukoscope audit does)",
+    "nothing": "twins of the {n} test images on the training side were not looked for (leukoscope "
+    "audit does)",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
@@ -17,6 +25,7 @@ class Leaks:
     sessions: tuple[str, ...]
     tested: int  # test images
     known: int  # test images of which the other side has an equal or overlapping field
+    searched: str = "fields"  # what twins were looked for among: fields, files, or nothing
 
     @property
     def share(self) -> float:
@@ -36,7 +45,7 @@ class Leaks:
         """What crosses, for a person."""
         if not self.tested:
             return "No image is in the test split."
-        parts = [f"none of the {self.tested:,} test images has a twin on the training side"]
+        parts = [_NO_TWIN[self.searched].format(n=f"{self.tested:,}")]
         if self.known:
             parts = [
                 f"{self.known:,} of the {self.tested:,} test images ({self.share:.1%}) overlap or "
@@ -50,19 +59,20 @@ class Leaks:
 
 def find(
     samples: Sequence[Sample],
-    overlaps: Iterable[Overlap] = (),
+    overlaps: Iterable[Overlap] | None = None,
     sessions: Mapping[str, str] | None = None,
 ) -> Leaks:
     """What crosses the split of these rows.
 
-    Equal files are known from the rows' own hashes, so without `overlaps` they are still found.
-    `sessions` is a session per path.
+    Equal files are known from the rows' own hashes, so without `overlaps` (None: nobody looked)
+    they are still found. `sessions` is a session per path.
     """
+    hashed = all(sample.sha256 for sample in samples)
     tested = {sample.path for sample in samples if sample.split == "test"}
     learned = {sample.path for sample in samples if sample.split in ("train", "validation")}
     pairs = {
         (one.path_a, one.path_b): one
-        for one in (*_equal(samples), *overlaps)
+        for one in (*_equal(samples), *(overlaps or ()))
         if (one.path_a in tested and one.path_b in learned)
         or (one.path_b in tested and one.path_a in learned)
     }
@@ -74,6 +84,19 @@ def find(
         sessions=_crossing(in_session, tested, learned),
         tested=len(tested),
         known=len(known),
+        searched="fields" if overlaps is not None else "files" if hashed else "nothing",
+    )
+
+
+def pooled(folds: Sequence[Leaks]) -> Leaks:
+    """What crosses any of the splits of a cross-validation, each of which tests other images."""
+    return Leaks(
+        pairs=tuple(pair for one in folds for pair in one.pairs),
+        groups=tuple(sorted({name for one in folds for name in one.groups})),
+        sessions=tuple(sorted({name for one in folds for name in one.sessions})),
+        tested=sum(one.tested for one in folds),
+        known=sum(one.known for one in folds),
+        searched=folds[0].searched,
     )
 
 

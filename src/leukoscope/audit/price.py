@@ -46,7 +46,7 @@ def price(
 
     Every image is tested once. All trainings have as many images as the smallest of them, so that
     the curve shows the distance and not the size. A protocol that the set is too small for is
-    left out.
+    left out, and so is an embargo that would leave less than half of the images to learn from.
     """
     from sklearn.ensemble import RandomForestClassifier
 
@@ -56,6 +56,8 @@ def price(
     for embargo in _EMBARGOES:
         name = f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
         sides[name] = list(_blocks(targets, paths, embargo))
+        if any(2 * len(train) < len(targets) for train, _ in sides[name]):
+            del sides[name]
     for name in far:
         sides[name] = _grouped(targets, groups[name], seed)
     sides = {

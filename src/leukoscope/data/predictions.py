@@ -2,6 +2,7 @@
 
 Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image, and
 `novelty` where the classifier knows it: above 1 it takes the image for unlike its training images.
+`seen`, where it is known, is `train` or `validation` for an image that took part in the training.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.data.seen import SPLITS
 from leukoscope.errors import DataError
 from leukoscope.files import read_csv_columns, write_csv
 
@@ -32,6 +34,7 @@ class Predictions:
     overruled: int = 0  # rows of a file that name another class than the most probable one
     unreadable: int = 0  # rows of a file that have an error instead of an answer, and are not here
     novelty: NDArray[np.float64] | None = None  # N; above 1 the image is novel
+    seen: tuple[str, ...] | None = None  # train, validation or nothing; None where it is not known
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -50,6 +53,7 @@ class Predictions:
             splits=tuple(self.splits[row] for row in listed),
             groups=tuple(self.groups[row] for row in listed),
             novelty=None if self.novelty is None else self.novelty[chosen],
+            seen=None if self.seen is None else tuple(self.seen[row] for row in listed),
         )
 
     def ordered(self, classes: Sequence[str]) -> "Predictions":
@@ -106,11 +110,12 @@ def read_predictions(path: Path) -> Predictions:
     out and counted. It is read in parts, so that ten million rows need no more memory
     than their paths and numbers do.
     """
-    texts: dict[str, list[str]] = {"path": [], "label": [], "split": [], "group": []}
+    texts: dict[str, list[str]] = {name: [] for name in ("path", "label", "split", "group", "seen")}
     known: dict[str, str] = {}  # one string for all its repetitions
     parts, novelties = [], []
     numbered: list[Sequence[int]] = []
     overruled = unreadable = 0
+    has_seen = True
     for whole in read_csv_columns(path, ("path", "label")):
         classes = _classes(whole, path)
         block, lines = _answered(whole, len(texts["path"]) + unreadable + 2)
@@ -122,7 +127,9 @@ def read_predictions(path: Path) -> Predictions:
         if "novelty" in block:
             novelties.append(_numbers(block, ["novelty"], path, lines)[:, 0])
         texts["path"] += block["path"]
-        for name in ("label", "split", "group"):
+        # Another program may mean something else by it.
+        has_seen = has_seen and "seen" in block and set(block["seen"]) <= {"", *SPLITS}
+        for name in ("label", "split", "group", "seen"):
             values = block.get(name, ("",) * len(parts[-1]))
             texts[name] += map(known.setdefault, values, values)
     if not texts["path"]:
@@ -138,6 +145,7 @@ def read_predictions(path: Path) -> Predictions:
         overruled=overruled,
         unreadable=unreadable,
         novelty=np.concatenate(novelties) if novelties else None,
+        seen=tuple(texts["seen"]) if has_seen else None,
     )
 
 

@@ -88,30 +88,44 @@ def hashed(samples: Sequence[Sample], root: Path) -> list[Sample]:
     written for one image must not be used for another.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        digests = list(pool.map(lambda sample: _sha256(root / sample.path), samples))
-    for sample, digest in zip(samples, digests, strict=True):
-        if sample.sha256 and sample.sha256.lower() != digest:
+        digests = list(pool.map(lambda sample: digest(root / sample.path), samples))
+    for sample, found in zip(samples, digests, strict=True):
+        if sample.sha256 and sample.sha256.lower() != found:
             raise DataError(
                 f"{root / sample.path} is not the file that the table was written for "
                 f"(its SHA-256 differs)."
             )
-    return [replace(sample, sha256=digest) for sample, digest in zip(samples, digests, strict=True)]
+    return [replace(sample, sha256=found) for sample, found in zip(samples, digests, strict=True)]
 
 
-def _sha256(path: Path) -> str:
+def digest(source: Path | bytes) -> str:
+    """The SHA-256 of a file, or of its bytes; `UsageError` when it cannot be read."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
     try:
-        with path.open("rb") as file:
+        with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {reason(error)}.") from error
+        raise UsageError(f"{source} cannot be read: {reason(error)}.") from error
+
+
+def with_groups(samples: Sequence[Sample], group_of: Mapping[str, str]) -> list[Sample]:
+    """The rows with the groups of a table; `DataError` when it misses one."""
+    missing = [row.path for row in samples if not group_of.get(row.path)]
+    if missing:
+        raise DataError(
+            f"The table of groups misses {len(missing):,} of {len(samples):,} images; "
+            f"the first is {missing[0]}."
+        )
+    return [replace(row, group=group_of[row.path]) for row in samples]
 
 
 def fingerprint(samples: Iterable[Sample]) -> str:
     """One SHA-256 over paths, labels, groups and contents, whatever the order of the rows."""
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     for sample in sorted(samples, key=lambda sample: sample.path):
-        digest.update(repr((sample.path, sample.label, sample.group, sample.sha256)).encode())
-    return digest.hexdigest()
+        whole.update(repr((sample.path, sample.label, sample.group, sample.sha256)).encode())
+    return whole.hexdigest()
 
 
 def split_fingerprint(samples: Iterable[Sample]) -> str:

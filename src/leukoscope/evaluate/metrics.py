@@ -144,6 +144,16 @@ def as_json(measured: Measured) -> dict[str, object]:
     return {"value": measured.value, **bounds}
 
 
+def from_json(written: object) -> Measured:
+    """The figure that `as_json` wrote; without a value where there is none."""
+    if not isinstance(written, dict):
+        return Measured(None)
+    interval = None
+    if {"low", "high", "method"} <= written.keys():
+        interval = Interval(float(written["low"]), float(written["high"]), str(written["method"]))
+    return Measured(written.get("value"), interval)
+
+
 def evaluate(
     labels: Labels,
     probabilities: Probabilities,

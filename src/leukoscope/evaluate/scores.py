@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.evaluate import resampling
 from leukoscope.evaluate.inputs import Labels, Probabilities
 from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured, around, linearised
 from leukoscope.evaluate.resampling import Floats, Units, behind
@@ -119,6 +120,20 @@ def measure(
             sides = (labels == index).astype(np.int64)
             found[f"{key}:{name}"] = _interval(key, figure, sides, units, 1.0, confidence)
     return found
+
+
+def separation(
+    positive: NDArray[np.bool_], score: Floats, *, groups: Sequence[str] | None = None
+) -> Measured:
+    """The AUROC of a score that is no probability, with DeLong's interval, over groups if given.
+
+    None as long as there is no positive or no other row.
+    """
+    if positive.all() or not positive.any():
+        return Measured(None)
+    sides = positive.astype(np.int64)
+    units = resampling.units(sides, score[:, None], groups)
+    return _interval("auroc", auroc(positive, score), sides, units, 1.0, CONFIDENCE)
 
 
 def strata(key: str, labels: Labels) -> Labels:

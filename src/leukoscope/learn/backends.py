@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from leukoscope.data import seen
+from leukoscope.data.seen import Seen
 from leukoscope.errors import UsageError
 from leukoscope.files import reason
 from leukoscope.learn import classifier as classifiers
@@ -37,6 +39,7 @@ class Backend:
     digest: str  # SHA-256 of what is in the files of the classifier
     config: ClassifierConfig
     answer: Callable[[Pixels], Answers]
+    seen: Seen | None  # the files it learned from; None when it does not say
 
 
 def open_backends(
@@ -66,6 +69,7 @@ def open_backends(
         digest=" ".join(one.digest for one in opened),
         config=first.config,
         answer=lambda pixels: together([one.answer(pixels) for one in opened]),
+        seen=seen.together([one.seen for one in opened]),
     )
 
 
@@ -129,7 +133,8 @@ def _torch(folder: Path, device: str, precision: str) -> Backend:
 
     name = f"PyTorch on {describe(fabric, precision)}"
     kind = "torch bf16" if rounded else "torch float32"
-    return Backend(name, kind, _digest(folder, WEIGHTS), classifier.config, answers)
+    digest = _digest(folder, WEIGHTS)
+    return Backend(name, kind, digest, classifier.config, answers, seen.read(folder))
 
 
 def _lead(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,7 +181,8 @@ def _onnx(folder: Path, config: ClassifierConfig, device: str, precision: str) -
 
     where = "GPU" if session.get_providers()[0].startswith("CUDA") else "CPU"
     words = f"ONNX Runtime on {where}, {number}"
-    return Backend(words, f"onnx {number}", _digest(folder, name), config, answers)
+    digest = _digest(folder, name)
+    return Backend(words, f"onnx {number}", digest, config, answers, seen.read(folder))
 
 
 def feature_name(layer: str) -> str:

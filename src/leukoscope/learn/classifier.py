@@ -79,11 +79,21 @@ class Classifier(nn.Module):
             networks.freeze_batch_norms(self.network)
         return self
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, half: bool = False) -> None:
         """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout, and
-        `novelty.safetensors` where it has memories."""
+        `novelty.safetensors` where it has memories (whose images are in half precision anyway).
+
+        With `half`, weights are rounded to half precision, which `load` makes float32 again. What
+        has one dimension, as biases and the statistics of batch norms, is little and stays whole.
+        """
         make_folder(folder)
-        save_weights(self.network.state_dict(), folder / WEIGHTS)
+        state = self.network.state_dict()
+        if half:
+            state = {
+                name: tensor.half() if tensor.ndim > 1 and tensor.is_floating_point() else tensor
+                for name, tensor in state.items()
+            }
+        save_weights(state, folder / WEIGHTS)
         self.save_calibration(folder)
 
     def save_calibration(self, folder: Path) -> None:
@@ -99,16 +109,23 @@ def save_weights(state: dict[str, Tensor], path: Path) -> None:
     from safetensors.torch import save_file
 
     with replacing(path) as beside:
+        beside.touch()
+        mode = beside.stat().st_mode  # as for any other file; safetensors lets its owner read only
         try:
             save_file({key: value.contiguous() for key, value in state.items()}, beside)
+            beside.chmod(mode)
         except SafetensorError as error:
             raise OSError(f"{path} could not be written: {error}") from error
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Nothing; the network has the weights of the safetensors file."""
+    """Nothing; the network has the weights of the safetensors file, in float32."""
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in networks.read_safetensors(path).items()
+    }
     try:
-        network.load_state_dict(networks.read_safetensors(path), assign=True)
+        network.load_state_dict(state, assign=True)
     except RuntimeError as error:
         raise UsageError(f"{path} does not fit the network of its config.json.") from error
 

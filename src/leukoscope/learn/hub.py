@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+from leukoscope.data.seen import SEEN
 from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.files import reason
 from leukoscope.learn import classifier as classifiers
 
 PREFIX = "hub:"
-_FILES = ("config.json", "*.safetensors", "*.onnx", "export.json", "README.md")
+_FILES = ("config.json", "*.safetensors", "*.onnx", "export.json", "README.md", SEEN)
 
 
 def find(name: str | Path) -> Path:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from leukoscope.evaluate.abstention import SMALLEST_GROUP, Coverage
 from leukoscope.evaluate.intervals import Measured, clopper_pearson
-from leukoscope.report import robustness
+from leukoscope.report import robustness, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.recognition import NETWORK
+from leukoscope.report.robustness import Grade
 from leukoscope.report.tables import Cell, Column, Table, without_empty
 
 _SHOWN_GROUPS = 12
@@ -30,7 +31,7 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
                 Measured(metrics.ece, metrics.intervals.get("ece")),
                 Measured(metrics.ece_equal_mass, metrics.intervals.get("ece_equal_mass")),
                 known.loss_before if warmed and known else None,
-                metrics.loss,
+                Measured(metrics.loss, metrics.intervals.get("loss")),
                 None if largest is None else f"{largest.ece:.4f} ({largest.name}, n {largest.n})",
             )
         )
@@ -118,7 +119,7 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
         return None
     return Table(
         f"{comparison.key}-coverage",
-        f"Prediction sets with a demanded coverage of {demanded:.0%} in each class.",
+        f"Prediction sets with a demanded coverage of {wording.percent(demanded)} in each class.",
         (
             NETWORK,
             Column("Class"),
@@ -168,7 +169,7 @@ def stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
             each.n,
             Measured(each.accuracy, each.interval),
             each.balanced_accuracy,
-            each.novel,
+            _novel(each),
         )
         for one in found
         for each in one.robustness
@@ -191,7 +192,7 @@ def worst_stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | N
                         each.n,
                         Measured(each.accuracy, each.interval),
                         each.balanced_accuracy,
-                        each.novel,
+                        _novel(each),
                     )
                 )
     return _stressed(
@@ -228,9 +229,42 @@ def novelty(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
     )
 
 
+def rejections(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """How well novelty parts pictures of other kinds from test images; None where nobody asked."""
+    rows = [
+        (one.name, each.kind, each.near_or_far, each.n, each.auroc, each.accepted)
+        for one in found
+        for each in one.rejections
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-rejections",
+        "Pictures of other kinds against the held-out test images: AUROC of the novelty score with "
+        "DeLong’s 95 % interval, and the share accepted at the classifier’s own threshold with its "
+        "exact 95 % interval.",
+        (
+            NETWORK,
+            Column("Pictures"),
+            Column("Near or far"),
+            Column("n", "count"),
+            Column("AUROC", "share", "auroc"),
+            Column("Accepted", "share", "novelty"),
+        ),
+        tuple(rows),
+    )
+
+
 def _single(one: Coverage) -> Measured:
     """The share of sets of one class, with its exact interval."""
     return Measured(one.single, clopper_pearson(round(one.single * one.n), one.n))
+
+
+def _novel(grade: Grade) -> Measured:
+    """The share called novel, with its exact interval."""
+    if grade.novel is None:
+        return Measured(None)
+    return Measured(grade.novel, clopper_pearson(round(grade.novel * grade.n), grade.n))
 
 
 def _stressed(
@@ -240,7 +274,8 @@ def _stressed(
         return None
     return Table(
         f"{comparison.key}-{stem}",
-        caption,
+        f"{caption} n counts the test images that were changed; 95 % intervals, of the balanced "
+        f"accuracy none was kept.",
         (
             NETWORK,
             Column("Change"),

@@ -1,9 +1,18 @@
 """What does the page tell of one comparison after its table, in order, and what is missing?"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from leukoscope.report import certainty, evidence_plots, figures, recognition, wording
+from leukoscope.evaluate.groups import SMALLEST
+from leukoscope.report import (
+    certainty,
+    evidence_plots,
+    figures,
+    looking,
+    recognition,
+    seeds,
+    wording,
+)
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.evidence_plots import Diagram
@@ -49,7 +58,7 @@ def chapters(
             )
         ]
     best = next((one for one in found if one.entrant == comparison.best), found[0])
-    return [
+    told = [
         _intervals(comparison, found, prevalence),
         _pairs(comparison, pairs),
         _classes(comparison, found),
@@ -59,19 +68,40 @@ def chapters(
         _abstention(comparison, found, best, mark),
         _robustness(comparison, found, mark),
         _novelty(comparison, found),
+        _attention(comparison, found),
     ]
+    told = [_of_seed(chapter, comparison) for chapter in told]
+    over = seeds.spread(comparison)
+    return told if over is None else [replace(told[0], tables=(over, *told[0].tables)), *told[1:]]
+
+
+def _of_seed(chapter: Chapter, comparison: Comparison) -> Chapter:
+    """The chapter, whose captions say which seed they are of where there are several."""
+    return replace(
+        chapter,
+        drawings=tuple((one, text + _seed(comparison)) for one, text in chapter.drawings),
+        tables=tuple(_captioned(one, comparison) for one in chapter.tables),
+    )
+
+
+def _captioned(table: Table, comparison: Comparison) -> Table:
+    return replace(table, caption=table.caption + _seed(comparison))
+
+
+def _seed(comparison: Comparison) -> str:
+    first = seeds.first(comparison)
+    return f" {first.capitalize()} shown." if first else ""
 
 
 def _intervals(
     comparison: Comparison, found: Sequence[Evidence], prevalence: float | None
 ) -> Chapter:
+    first = seeds.first(comparison)
+    onwards = f" From here on, figures are of {first} where nothing else is said." if first else ""
     return Chapter(
         "intervals",
         "Figures with their intervals",
-        (
-            "Calculated anew from each training’s predictions.csv"
-            + (", of the first seed." if comparison.seeds > 1 else "."),
-        ),
+        ("Calculated anew from each training’s predictions.csv." + onwards,),
         tables=_kept(
             recognition.intervals(comparison, found),
             recognition.binary(comparison, found, prevalence),
@@ -122,6 +152,8 @@ def _groups(comparison: Comparison, found: Sequence[Evidence], best: Evidence) -
             f" These {groups.unit}s are inferred by the audit from how the images look; the split "
             "did not keep them apart, so most of them were also trained on."
         )
+    if groups.worst is None:
+        text += f" None has {SMALLEST} test images or more, so none is judged by itself."
     return Chapter(
         "groups",
         "By group",
@@ -146,8 +178,16 @@ def _operating(comparison: Comparison, found: Sequence[Evidence], best: Evidence
         "and NPV depend on how common the disease is; no image set collected for training says "
         "that of a clinic."
     )
+    sentences = [text]
+    point = None if best.validated is None else best.validated.point
+    if point is not None and point.n_validation * (1 - point.demanded) < 1:
+        sentences.append(
+            f"With {wording.count(point.n_validation, 'positive validation image')} a sensitivity "
+            f"of {wording.percent(point.demanded)} means all of them: the threshold is the lowest "
+            f"score among them, and known roughly only."
+        )
     tables = _kept(table, recognition.prevalences(comparison, best))
-    return Chapter("operating", title, (text,), tables=tables)
+    return Chapter("operating", title, tuple(sentences), tables=tables)
 
 
 def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -> Chapter:
@@ -189,7 +229,7 @@ def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -
                 + (" Hollow: before the temperature." if calibrated else ""),
             ),
         ),
-        (certainty.calibration(comparison, found),),
+        (certainty.calibration(comparison, shown),),
     )
 
 
@@ -222,6 +262,11 @@ def _abstention(
         sentences = [f"{best.name}: {sets.like_calibration.sentence}"]
         if sets.like_each_other is not None:
             sentences.append(f"{best.name}: {sets.like_each_other.sentence}")
+        if sets.coverages[0].size == len(best.test.classes):
+            sentences.append(
+                f"{best.name}: every set holds every class. So few validation images can rule out "
+                f"none at this coverage, and nothing is answered."
+            )
     return Chapter(
         "abstention",
         "Abstention",
@@ -250,7 +295,9 @@ def _robustness(comparison: Comparison, found: Sequence[Evidence], mark: str) ->
         f"{comparison.key}-robustness",
         "Accuracy of each network by kind and amount of change; the worst are in the table.",
     )
+    counts = sorted({grade.n for grades in stressed.values() for grade in grades})
     caption = (
+        f"On {' to '.join(f'{n:,}' for n in dict.fromkeys((counts[0], counts[-1])))} test images. "
         "Thin level lines: the images as they are. Bars are 95 % intervals. Amounts are factors "
         "(dyes, brightness, scale), gains (white balance), pixels of 224 (blur) or JPEG quality."
     )
@@ -258,7 +305,7 @@ def _robustness(comparison: Comparison, found: Sequence[Evidence], mark: str) ->
 
 
 def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
-    table = certainty.novelty(comparison, found)
+    table, asked = certainty.novelty(comparison, found), certainty.rejections(comparison, found)
     if table is None:
         text = (
             "No novelty score was kept: these classifiers answer pictures that are no blood smears "
@@ -267,10 +314,30 @@ def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
         return Chapter("novelty", "Novelty", (text,))
     text = (
         "A picture whose novelty is above 1 is called unlike the training images. How well this "
-        "finds photographs, other stains and other cells cannot be seen from test images of the "
-        "same source; the table says how many of these it stops."
+        "finds other pictures cannot be seen from test images of the same source; the table says "
+        "how many of these it stops without need."
     )
-    return Chapter("novelty", "Novelty", (text,), tables=(table,))
+    if asked is None:
+        more = "Pictures of other kinds were not asked about; leukoscope stress does it."
+    else:
+        more = (
+            "Of other pictures, AUROC is the chance that one is more novel than a test image (1: "
+            "always, 0.5: not told apart), and the accepted share, which should be 0, gets an "
+            "answer as if it were a smear like those of the training."
+        )
+    return Chapter("novelty", "Novelty", (text, more), tables=_kept(table, asked))
+
+
+def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
+    title = "Where the networks looked"
+    table = looking.attention(comparison, found)
+    if table is None:
+        text = (
+            "Where the networks looked was not measured; leukoscope calibrate does it for a "
+            "finished run."
+        )
+        return Chapter("attention", title, (text,))
+    return Chapter("attention", title, looking.EXPLANATION, tables=(table,))
 
 
 def _kept(*tables: Table | None) -> tuple[Table, ...]:
@@ -286,5 +353,9 @@ def exported(
     if best is not None:
         longer.append(lambda: recognition.groups_of(comparison, best, whole=True))
     by_stem = {table.stem: table for chapter in told for table in chapter.tables}
-    by_stem |= {table.stem: table for make in longer if (table := make()) is not None}
+    by_stem |= {
+        table.stem: _captioned(table, comparison)
+        for make in longer
+        if (table := make()) is not None
+    }
     return list(by_stem.values())

@@ -1,15 +1,14 @@
-"""What do CLAIM 2024, TRIPOD+AI and STARD ask, and what of it does the run answer by itself?
+"""What do CLAIM 2024, TRIPOD+AI and STARD-AI ask, and what of it does the run answer by itself?
 
-Items are in this project's words, under the numbers of the guidelines: CLAIM 2024 (Tejani et al.,
-Radiology: Artificial Intelligence 6, 2024), TRIPOD+AI (Collins et al., BMJ 385, 2024) and STARD
-2015 (Bossuyt et al., BMJ 351, 2015), whose items STARD-AI (Sounderajah et al., Nature Medicine 31,
-2025) extends.
+Items are in this project's words, under the numbers of the published checklists: CLAIM 2024 (Tejani
+et al., Radiology: Artificial Intelligence 6, 2024), TRIPOD+AI (Collins et al., BMJ 385, 2024) and
+STARD-AI (Sounderajah et al., Nature Medicine 31, 2025).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from leukoscope.report import wording
+from leukoscope.report import flow, wording
 from leukoscope.report.comparison import Comparison, protocol_sentence
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.run import Run
@@ -18,8 +17,7 @@ AUTHORS = "To be stated by the authors."
 SOURCES = (
     "CLAIM 2024: Tejani et al., Radiology: Artificial Intelligence 6, 2024, e240300. "
     "TRIPOD+AI: Collins et al., BMJ 385, 2024, e078378. "
-    "STARD 2015: Bossuyt et al., BMJ 351, 2015, h5527, which STARD-AI (Sounderajah et al., Nature "
-    "Medicine 31, 2025) extends; the numbers are those of 2015."
+    "STARD-AI: Sounderajah et al., Nature Medicine 31, 2025, 3283–3289."
 )
 
 
@@ -59,7 +57,7 @@ def _background() -> list[Item]:
         Item("1–2", "1–2", "1–2", "Title and abstract name the method, the data and the figures"),
         Item("3", "3a–c", "3", "Clinical background, intended use and role; known inequalities"),
         Item("4", "4", "4", "Aims and hypotheses"),
-        Item("5", "5a", "5", "Prospective or retrospective"),
+        Item("5", "–", "5", "Prospective or retrospective"),
         Item(
             "6",
             "4",
@@ -67,58 +65,71 @@ def _background() -> list[Item]:
             "Kind of study",
             "Training and comparison of classifiers on one collected image set; an internal test.",
         ),
-        Item("–", "17", "28", "Ethical approval, registration"),
+        Item("–", "17", "6", "Ethical approval and consent"),
     ]
 
 
 def _data(run: Run, audited: bool) -> list[Item]:
     card = run.card
-    skipped = run.settings["settings"].get("skip_unreadable")
     return [
         Item(
             "7",
             "5a",
-            "8",
+            "11",
             "Source of the images",
             f"{card['title']}. {card['citation']}".strip() if card["citation"] else "",
             "data",
         ),
-        Item("–", "5b, 6a", "8", "Where and when patients were seen"),
-        Item("8", "6b", "6–7, 9", "Who was eligible, and how they were found"),
+        Item("–", "5b, 6a", "9", "Where and when patients were seen"),
+        Item("8", "6b", "7–8, 10", "Who was eligible, and how they were found"),
+        Item("–", "5a", "28", "How far the images are like those of the intended use"),
         Item(
             "9",
             "7",
-            "10a",
+            "14",
             "Preparation of the images",
             "Pictures are decoded, fitted to the network’s input size and normalised inside the "
             "classifier; augmentation is in the recipes.",
             "settings",
         ),
-        Item("10", "7", "–", "Parts of the images that were chosen", "Whole fields of view."),
+        Item("10", "–", "–", "Parts of the images that were chosen", "Whole fields of view."),
         Item("11", "–", "–", "How patients’ identity was removed"),
         Item(
             "12",
             "11",
-            "16",
+            "20",
             "Missing and unreadable images",
-            {
-                True: "Unreadable pictures were left out and listed.",
-                False: "None: an unreadable picture stops a run.",
-            }.get(skipped, ""),
+            _unreadable(run),
             "flow",
         ),
-        Item("13", "9", "10a", "Microscope, stain, magnification, camera"),
-        Item("14–17", "8a–c", "10b–13", "Reference standard: what it is, who read it, how blinded"),
-        Item("18", "8b", "17", "Agreement between readers"),
+        Item("13", "9b", "13–14", "Microscope, stain, magnification, camera"),
+        Item(
+            "14–17",
+            "8a–c",
+            "12, 16a–c, 17b",
+            "Reference standard: what it is, who read it, how blinded",
+        ),
+        Item("18", "–", "–", "Agreement between readers"),
+        Item("–", "–", "27", "Time between the image and the reference standard"),
         Item(
             "–",
-            "16",
+            "7",
             "–",
             "Copies, overlaps and shortcuts in the data",
             "Checked by the audit; see the summary and the flow of images." if audited else "",
             "flow",
         ),
     ]
+
+
+def _unreadable(run: Run) -> str:
+    """What became of pictures that could not be read; empty when the run does not say."""
+    left_out = flow.left_out(run)
+    if left_out is None:
+        return ""
+    if run.settings["settings"].get("skip_unreadable"):
+        return f"Left out and listed in settings.json: {left_out:,}."
+    return "None: an unreadable picture stops a run."
 
 
 def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
@@ -130,7 +141,7 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
         Item(
             "19",
             "12a",
-            "–",
+            "15b",
             "How images were dealt to training, validation and test",
             f"At random under the protocol {wording.listing(protocols)}"
             + (", as folds." if run.settings["settings"].get("folds") else ", about 80/10/10."),
@@ -138,24 +149,24 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
         ),
         Item(
             "20",
-            "16",
-            "–",
+            "12a",
+            "15b",
             "What is kept apart by the split",
             " ".join(protocol_sentence(name) for name in protocols),
             "split",
         ),
-        Item("21", "10", "18", "Why so many images"),
+        Item("21", "10", "22", "Why so many images"),
         Item(
             "22",
             "12c, 22",
-            "10a",
+            "15a",
             "The networks",
             f"{wording.listing(networks)}, from torchvision, the last layer replaced."
             if networks
             else "",
             "settings",
         ),
-        Item("23", "12c", "–", "Software and versions", versions, "repeat"),
+        Item("23", "–", "13", "Software and versions", versions, "repeat"),
         Item(
             "24",
             "12c",
@@ -166,11 +177,11 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
             ),
             "settings",
         ),
-        Item("25", "12c", "–", "Training: recipe, epochs, rate", "In the recipes.", "settings"),
+        Item("25", "12c", "15b", "Training: recipe, epochs, rate", "In the recipes.", "settings"),
         Item(
             "26",
             "12c",
-            "–",
+            "15b",
             "How the final model was chosen",
             "The epoch with the lowest validation loss; test images had no say.",
             "settings",
@@ -185,11 +196,11 @@ def _evaluation(comparisons: Sequence[Comparison], found: Sequence[Evidence]) ->
     tested = any(one.robustness for one in found)
     grouped = any(one.metrics.groups for one in found)
     return [
-        Item("28", "12e", "14", "Figures and their definitions", "In the glossary.", "glossary"),
+        Item("28", "12e", "18", "Figures and their definitions", "In the glossary.", "glossary"),
         Item(
             "29",
-            "12e",
-            "14",
+            "12d–e",
+            "18",
             "Uncertainty and tests",
             (
                 "95 % intervals over groups"
@@ -201,22 +212,23 @@ def _evaluation(comparisons: Sequence[Comparison], found: Sequence[Evidence]) ->
         ),
         Item(
             "30",
-            "12e",
-            "17",
+            "–",
+            "21",
             "Robustness",
             "Graded changes of the test images." if tested else "",
             comparisons[0].key if tested else "",
         ),
         Item("31", "–", "–", "Explanations of single answers",
              "Not in this report; leukoscope explain draws where a network looked.", ""),
-        Item("32", "12a", "–", "Test on internal data", "The test split.", comparisons[0].key),
-        Item("33", "12a", "–", "Test on data from elsewhere"),
-        Item("34", "18d", "28", "Registration"),
-        Item("–", "14", "–", "Fairness between groups of patients"),
+        Item("32", "12a", "15b", "Test on internal data", "The test split.", comparisons[0].key),
+        Item("33", "16, 20c", "29", "Test on data from elsewhere"),
+        Item("34", "18d", "36", "Registration"),
+        Item("–", "14", "23, 35", "Fairness between groups of patients"),
+        Item("–", "12f, 24", "–", "Changes of the model after its test", "None."),
         Item(
             "–",
-            "15",
-            "12a",
+            "12g, 15",
+            "15c",
             "Output and threshold",
             "Class probabilities; the threshold is chosen on validation images."
             if any(e.validated is not None and e.validated.point is not None for e in found)
@@ -226,7 +238,7 @@ def _evaluation(comparisons: Sequence[Comparison], found: Sequence[Evidence]) ->
         Item(
             "–",
             "–",
-            "15",
+            "19",
             "Indeterminate answers",
             "Prediction sets of several classes or none are referred to a person."
             if any(one.validated is not None for one in found)
@@ -240,29 +252,30 @@ def _results(run: Run, comparisons: Sequence[Comparison], found: Sequence[Eviden
     key = comparisons[0].key
     has_groups = any(one.groups is not None for one in found)
     return [
-        Item("35", "20a", "19", "Flow of images", "Images are counted, not patients.", "flow"),
-        Item("36", "20b", "20–22", "Age, sex, disease of the patients in each part"),
-        Item("37–38", "23a", "23–24", "Figures with intervals, cross-tabulation", "Given.", key),
-        Item("–", "23b", "–", "Differences between groups of images",
-             "By class and by inferred or stated group." if has_groups else "", key),
-        Item("–", "23a", "–", "Calibration", "Reliability diagrams and errors." if found else "",
+        Item("35", "20a", "24", "Flow of images", "Images are counted, not patients.", "flow"),
+        Item("36", "20b", "25, 26a–b", "Age, sex, disease of the patients in each part"),
+        Item("37–38", "21, 23a", "30–31", "Figures with intervals, cross-tabulation", "Given.",
              key),
-        Item("39", "–", "–", "Failures looked at", "The largest errors are shown or listed; what "
+        Item("–", "23b", "21", "Differences between groups of images",
+             "By class and by inferred or stated group." if has_groups else "", key),
+        Item("–", "12e, 23a", "–", "Calibration",
+             "Reliability diagrams and errors." if found else "", key),
+        Item("39", "–", "23", "Failures looked at", "The largest errors are shown or listed; what "
              "they share is for the authors to say." if found else "", key),
-        Item("–", "–", "25", "Harm from the test or the reference standard"),
+        Item("–", "–", "32", "Harm from the test or the reference standard"),
     ]  # fmt: skip
 
 
 def _rest(run: Run) -> list[Item]:
     return [
-        Item("40", "26", "26", "Limits", "What the figures do not say is in the summary; limits of "
+        Item("40", "26", "33", "Limits", "What the figures do not say is in the summary; limits of "
              "the study are for the authors.", "summary"),
-        Item("41", "25, 27a–c", "27", "What it means in practice",
+        Item("41", "25, 27a–c", "15d, 34", "What it means in practice",
              "It assists research and does not diagnose.", ""),
-        Item("42", "18c", "29", "Protocol of the study"),
-        Item("43", "18e–f", "–", "Where data, model and code are",
+        Item("42", "18c", "37", "Protocol of the study"),
+        Item("43", "18e–f", "40a–b", "Where data, model and code are",
              f"Images: {run.card['url']}; software: Leukoscope {run.settings['leukoscope']}; every "
              "test probability is in the run’s folders." if run.card["url"] else "", "repeat"),
-        Item("44", "18a–b", "30", "Funding and interests"),
+        Item("44", "18a–b", "38–39", "Funding and interests"),
         Item("–", "19", "–", "Involvement of patients and the public"),
     ]  # fmt: skip

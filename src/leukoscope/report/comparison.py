@@ -20,8 +20,8 @@ _SPLITS = {
         "slide or staining session can still be on both sides."
     ),
     "session": (
-        "Images that look taken together stay on one side of the split. These sessions are "
-        "inferred; images of the same patient can still be on both sides."
+        "Images that look taken together, or that a table of groups puts together, stay on one "
+        "side of the split. Where looks decide, one patient can still be on both sides."
     ),
     "group": (
         "Images of one group, as the group column of samples.csv has it, stay on one side of the "
@@ -219,8 +219,14 @@ def measured(entrant: Entrant) -> str:
 def verdict(comparison: Comparison) -> str:
     """Whether the networks have shown more than colour does, in plain words."""
     best, forest = comparison.best, comparison.baseline("colour-forest")
+    majority = comparison.baseline("majority")
     if best is None:
         return "No network has been trained yet."
+    if majority is not None and best.accuracy <= majority.accuracy:
+        return (
+            "No network is ahead of always naming the commonest class: these figures do not show "
+            "that any network recognises anything."
+        )
     if forest is None:
         return (
             "No colour baseline was measured, so nothing says how much of these figures the "

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from leukoscope.audit.attention import Looked, read_attention
 from leukoscope.data.predictions import Predictions
-from leukoscope.errors import DataError
 from leukoscope.evaluate import calibration, resampling
 from leukoscope.evaluate.abstention import RiskCoverage, risk_coverage
 from leukoscope.evaluate.calibration import Bin, GroupCalibration
@@ -19,6 +19,7 @@ from leukoscope.evaluate.intervals import Interval, group_bootstrap
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.files import read_csv
 from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report.rejection import Rejection, read_rejections
 from leukoscope.report.robustness import Grade, read_robustness
 from leukoscope.report.validated import BINS, Validated, validate
 
@@ -66,6 +67,8 @@ class Evidence:
     validated: Validated | None
     robustness: tuple[Grade, ...]
     novelty: Novelty | None
+    rejections: tuple[Rejection, ...]
+    attention: tuple[Looked, ...]  # of some test images; none where it was not measured
 
     @property
     def name(self) -> str:
@@ -119,7 +122,9 @@ def _evidence(
             prevalence=prevalence,
         ),
         robustness=read_robustness(folder),
-        novelty=_novelty(folder / "predictions.csv", test),
+        novelty=_novelty(test),
+        rejections=read_rejections(folder),
+        attention=_attention(folder / "attention.csv"),
     )
 
 
@@ -161,17 +166,17 @@ def _groups(
     )
 
 
-def _novelty(table: Path, test: Predictions) -> Novelty | None:
-    columns, rows = read_csv(table, ("path", "label"))
-    if "novelty" not in columns:
+def _novelty(test: Predictions) -> Novelty | None:
+    if test.novelty is None:
         return None
-    try:
-        novel = np.array([float(row["novelty"]) > 1 for row in rows])
-    except ValueError as error:
-        raise DataError(f"{table}: {error}.") from error
-    labels = np.array([row["label"] for row in rows])
+    novel = ~(test.novelty <= 1)  # also where it is not a number
+    labels = np.array(test.labels)
     by_class = {
         name: (int(novel[labels == name].sum()), int((labels == name).sum()))
         for name in test.classes
     }
-    return Novelty(len(rows), int(novel.sum()), by_class)
+    return Novelty(len(novel), int(novel.sum()), by_class)
+
+
+def _attention(table: Path) -> tuple[Looked, ...]:
+    return tuple(read_attention(table)) if table.exists() else ()

@@ -1,27 +1,27 @@
-"""The tables and figures of a report as files that a paper can take in."""
+"""How does a table become a file that a paper can take in: CSV, Markdown and LaTeX?"""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from leukoscope.files import replacing, write_csv, write_text
+from leukoscope.files import make_folder, replacing, write_csv, write_text
 from leukoscope.report.tables import Table, printed, whole
 
 KINDS = ("csv", "md", "tex")
 _LATEX = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"–": "--", "−": "$-$", "±": r"$\pm$", "≥": r"$\geq$", "<": "$<$", ">": "$>$"},
+    **{"–": "--", "−": "$-$", "±": r"$\pm$", "≥": r"$\geq$", "<": "$<$", ">": "$>$", "|": "$|$"},
     **{"\N{NO-BREAK SPACE}": "~", "’": "'"},
 }
 
 
 def write_tables(tables: Iterable[Table], folder: Path, *, mark: str = "") -> list[Path]:
-    """Each table as CSV with all digits, and as Markdown and LaTeX (booktabs) as it is printed.
+    """The files of each table: CSV with all digits, Markdown and LaTeX (booktabs) as it is printed.
 
-    Files of an earlier report, of tables that this one does not have, are removed. `mark` is what
-    must be read with every table, such as that the images are drawn.
+    `mark` is what must be read with every table, such as that the images are drawn.
     """
+    make_folder(folder)
     written = []
     for table in tables:
         stem = folder / table.stem
@@ -29,7 +29,6 @@ def write_tables(tables: Iterable[Table], folder: Path, *, mark: str = "") -> li
         write_text(stem.with_suffix(".md"), markdown(table, mark=mark))
         write_text(stem.with_suffix(".tex"), latex(table, mark=mark))
         written += [stem.with_suffix(f".{kind}") for kind in KINDS]
-    remove_others(folder, written, KINDS)
     return written
 
 
@@ -66,7 +65,7 @@ def latex(table: Table, *, mark: str = "") -> str:
     body = "\n".join(" & ".join(map(_tex, row)) + r" \\" for row in printed(table))
     return (
         "\\begin{table}\n"
-        f"\\caption{{{_tex(_marked(table.caption, mark))}}}\n"
+        f"\\caption{{{_tex(_marked(table.caption, mark))}}}\n\\centering\n"
         f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head} \\\\\n\\midrule\n{body}\n"
         "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
     )

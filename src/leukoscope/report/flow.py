@@ -13,8 +13,8 @@ from leukoscope.report.run import Run
 def steps(run: Run, findings: Sequence[dict[str, Any]]) -> list[tuple[Box, Box | None]]:
     """The steps before the split, each with what was noted or left out there."""
     total = len(run.samples)
-    left_out = _left_out(run)
-    found = total + (left_out or 0)
+    unread = left_out(run)
+    found = total + (unread or 0)
     notes = tuple(
         line
         for name, written in (
@@ -24,11 +24,10 @@ def steps(run: Run, findings: Sequence[dict[str, Any]]) -> list[tuple[Box, Box |
         )
         if (line := _note(findings, name, written))
     )
-    unread = "not recorded" if left_out is None else f"{left_out:,}"
     return [
         (
             Box(f"Found: {wording.count(found, 'image')}"),
-            Box("Left out", (f"cannot be read: {unread}",)),
+            Box("Left out", (f"cannot be read: {_counted(unread)}",)),
         ),
         (
             Box(f"Used: {wording.count(total, 'image')}", _lines(run.samples)),
@@ -62,16 +61,28 @@ def sides(run: Run) -> list[Box]:
 def sentence(run: Run) -> str:
     """The flow in words, for those who do not see it."""
     sides_ = "; ".join(f"{box.title} ({', '.join(box.lines)})" for box in sides(run))
-    return f"Flow of images. {wording.count(len(run.samples), 'image')} used. {sides_}."
+    unread = left_out(run)
+    used = wording.count(len(run.samples), "image")
+    before = (
+        f"Unreadable images left out: {_counted(unread)}. {used} used"
+        if unread is None
+        else f"{wording.count(len(run.samples) + unread, 'image')} found, {unread:,} unreadable, "
+        f"{used} used"
+    )
+    return f"Flow of images. {before}. {sides_}."
 
 
-def _left_out(run: Run) -> int | None:
+def left_out(run: Run) -> int | None:
     """How many pictures could not be read; None when the run does not say."""
-    listed = run.settings.get("left_out")
-    if isinstance(listed, list):
+    listed = run.settings["left_out"]
+    if isinstance(listed, dict):
         return len(listed)
     # Without --skip-unreadable an unreadable picture stops a run before it begins.
     return 0 if run.settings["settings"].get("skip_unreadable") is False else None
+
+
+def _counted(number: int | None) -> str:
+    return "not recorded" if number is None else f"{number:,}"
 
 
 def _note(findings: Sequence[dict[str, Any]], check: str, written: str) -> str:

@@ -292,6 +292,14 @@ TERMS = (
         "Sun et al., ICML 2022; Lee et al., NeurIPS 2018",
     ),
     Term(
+        "attention",
+        "Attention on nuclei",
+        "How much of the heat map of Grad-CAM lies on the nuclei of white cells, found by their "
+        "colour. It says where the network looked, not that it was right to.",
+        "sum of the map over the nuclei ÷ sum of the map; the ratio divides it by their area",
+        "Selvaraju et al., ICCV 2017; nuclei: Otsu, IEEE Transactions on SMC 9, 1979",
+    ),
+    Term(
         "colour-forest",
         "Colour forest",
         "A random forest on the histogram of the image’s colours. It cannot see a cell, only "

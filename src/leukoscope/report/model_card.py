@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from leukoscope import __version__
+from leukoscope.data.seen import SEEN
 from leukoscope.errors import UsageError
 from leukoscope.files import read_json, write_text
 from leukoscope.report import wording
@@ -76,6 +77,7 @@ def write(folder: Path, *, run: Path | None = None) -> Path:
         of_two=_figures(metrics["binary"] or {}, _OF_TWO),
         config=config,
         licence=_licence(card),
+        knows_its_files=(folder / SEEN).exists(),
         baselines=_baselines(run, recipe),
         card=card,
         counts=", ".join(f"{label} {count}" for label, count in card["counts"].items()),

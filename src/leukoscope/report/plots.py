@@ -35,6 +35,8 @@ from leukoscope.report.style import (
 from leukoscope.report.wording import hundredths
 
 _EDGES = (0.02, 0.05, 0.1, 0.2, 0.3)  # sides of the corner that is enlarged
+_ROC_INSET = (0.37, 0.12, 0.6, 0.6)
+_PR_INSET = (0.1, 0.12, 0.6, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,13 @@ def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
     precisions = [(1 - line.precision_recall[0], line.precision_recall[1]) for line in networks]
     _draw_roc(left, lines)
     _draw_precision_recall(right, lines)
-    if edge := _edge(rocs):
-        inset = left.inset_axes((0.37, 0.12, 0.6, 0.6))
+    if (edge := _edge(rocs)) and not _hides(left, _ROC_INSET, [line.roc for line in networks]):
+        inset = left.inset_axes(_ROC_INSET)
         _draw_roc(inset, lines)
         _enlarge(left, inset, (-0.03 * edge, edge), edge)
-    if edge := _edge([(gap[::-1], height[::-1]) for gap, height in precisions]):
-        inset = right.inset_axes((0.1, 0.12, 0.6, 0.6))
+    edge = _edge([(gap[::-1], height[::-1]) for gap, height in precisions])
+    if edge and not _hides(right, _PR_INSET, [line.precision_recall for line in networks]):
+        inset = right.inset_axes(_PR_INSET)
         _draw_precision_recall(inset, lines)
         _enlarge(right, inset, (1 - edge, 1 + 0.03 * edge), edge)
     label(left, "ROC", "False-positive rate (1 − specificity)", "True-positive rate (sensitivity)")
@@ -102,9 +105,14 @@ def overview(
     lowest = min([low for dot in ordered for low, _ in dot.intervals], default=0.0)
     for place, dot in enumerate(ordered):
         _draw_dot(left, right, place, dot)
-    for (name, value), dash in zip(references, (1, 2), strict=False):
-        if value > lowest - 0.75 * (1 - lowest):  # further away it would crush the networks
-            reference(left, f"{name} {value:.3f}", value, dash=dash)
+    shown = [
+        (f"{name} {value:.3f}", value)
+        for name, value in references
+        if value > lowest - 0.75 * (1 - lowest)  # further away it would crush the networks
+    ]
+    near = len(shown) > 1 and abs(shown[0][1] - shown[1][1]) < 0.2 * (1 - lowest)
+    for place, (name, value) in enumerate(shown[:2]):
+        reference(left, name, value, dash=place + 1, row=place if near else 0)
     left.set_yticks(range(len(ordered)), [plain(dot.name) for dot in ordered])
     left.set_ylim(-0.6, len(ordered) - 0.4)
     left.set_xlim(right=1 + 0.02 * (1 - left.get_xlim()[0]))
@@ -231,6 +239,22 @@ def _edge(lines: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> f
             if lines and enough(y[x <= edge].max(initial=0) >= 1 - edge for x, y in lines):
                 return edge
     return 0.0
+
+
+def _hides(
+    axes: Axes,
+    box: tuple[float, float, float, float],
+    lines: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> bool:
+    """Whether an inset at (left, bottom, width, height) of the axes would lie on a line."""
+    axes.autoscale_view()
+    left, bottom, width, height = box
+    for line in lines:
+        x, y = axes.transLimits.transform(np.column_stack(line)).T
+        inside = (x >= left) & (x <= left + width) & (y >= bottom) & (y <= bottom + height)
+        if inside.any():
+            return True
+    return False
 
 
 def _enlarge(axes: Axes, inset: Axes, x: tuple[float, float], edge: float) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from leukoscope.evaluate.groups import SMALLEST
 from leukoscope.evaluate.intervals import Measured
-from leukoscope.evaluate.metrics import Metrics
+from leukoscope.evaluate.metrics import ClassMetrics, Metrics
 from leukoscope.report import wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
@@ -15,6 +15,7 @@ from leukoscope.report.tables import Cell, Column, Kind, Table
 NETWORK = Column("Network")
 _TITLES = {"f1": "F1", "auroc": "AUROC"}
 _SHOWN_GROUPS = 12  # of the best network on the page; its CSV has all of them
+_OF_FOLDS = " (one for each fold; their number is that of the fold with the fewest)"
 _MAIN = (
     ("accuracy", "Accuracy", "accuracy"),
     ("balanced_accuracy", "Balanced accuracy", "balanced-accuracy"),
@@ -127,10 +128,7 @@ def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
             one.name,
             each.name,
             each.n,
-            *(
-                Measured(getattr(each, key), one.metrics.intervals.get(f"{key}:{each.name}"))
-                for key, _, _ in _OF_A_CLASS
-            ),
+            *(_of_class(one.metrics, each, key) for key, _, _ in _OF_A_CLASS),
         )
         for one in found
         for each in one.metrics.per_class
@@ -138,7 +136,7 @@ def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
     return Table(
         f"{comparison.key}-classes",
         f"Each class against the rest, with 95 % intervals{_over(comparison, found)}; n counts the "
-        f"test images of the class.",
+        f"test images of the class; a dash where no image was called the class.",
         columns,
         tuple(rows),
     )
@@ -267,7 +265,7 @@ def operating(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
         [one for one, _ in kept],
         "operating",
         f"At the threshold that reaches a sensitivity of {wording.percent(point.demanded)} on the "
-        f"validation images{' (one for each fold)' if len(point.thresholds) > 1 else ''}. PPV and "
+        f"validation images{_OF_FOLDS if len(point.thresholds) > 1 else ''}. PPV and "
         f"NPV at the test images’ own share of positive ones, {share}.",
         (
             NETWORK,
@@ -326,8 +324,15 @@ def _figure(metrics: Metrics, name: str) -> Measured:
     return Measured(getattr(metrics, name), metrics.intervals.get(name))
 
 
+def _of_class(metrics: Metrics, one: ClassMetrics, name: str) -> Measured:
+    """A figure of a class; without a value where it is a share of no images."""
+    interval = metrics.intervals.get(f"{name}:{one.name}")
+    if name == "precision" and interval is None:
+        return Measured(None)
+    return Measured(getattr(one, name), interval)
+
+
 def _over(comparison: Comparison, found: Sequence[Evidence]) -> str:
-    """What the intervals weigh anew, and which seed it is."""
+    """What the intervals weigh anew."""
     groups = max((one.metrics.groups or 0 for one in found), default=0)
-    over = f" over {groups:,} {comparison.unit}" if groups else " (images taken as independent)"
-    return over + (", first seed" if comparison.seeds > 1 else "")
+    return f" over {groups:,} {comparison.unit}" if groups else " (images taken as independent)"

@@ -53,17 +53,19 @@ def write(
     mark = DRAWN if found.card.get("synthetic") else ""
     found.settings["leaks"] = crossing.leaks(found)
     findings = summary.findings(run / "audit")
+    comparisons = compared.compare(found.results)
     sections = [
         sections_of.make(
             one,
             found,
+            others=comparisons,
             images=images,
             prevalence=prevalence,
             sessions=read_sessions(run / "audit"),
             findings=findings,
             mark=mark,
         )
-        for one in compared.compare(found.results)
+        for one in comparisons
     ]
     way = figures.draw(
         evidence_plots.flow(
@@ -80,7 +82,8 @@ def write(
     ]
     export.remove_others(run / "figures", written, ("png", "svg", "pdf"))
     listed = [table for section in sections for table in section.tables]
-    export.write_tables(listed, make_folder(run / "tables"), mark=mark)
+    files = export.write_tables(listed, run / "tables", mark=mark)
+    export.remove_others(run / "tables", files, export.KINDS)
     write_text(run / "report.html", page)
     return run / "report.html"
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from leukoscope.data.predictions import Predictions, read_predictions
 from leukoscope.data.samples import Sample, read_samples
 from leukoscope.errors import DataError, LeukoscopeError
 from leukoscope.evaluate.intervals import Interval, Measured, clopper_pearson
-from leukoscope.evaluate.metrics import evaluate
+from leukoscope.evaluate.metrics import evaluate, from_json
 from leukoscope.files import read_csv, read_json
 
 BASELINES = ("colour-forest", "majority")
@@ -31,7 +31,10 @@ _REQUIRED = (
 # What a run may leave unsaid.
 SETTINGS: dict[str, Any] = dict.fromkeys(
     ("leukoscope", "command", "started", "finished", "device", "fingerprint", "root"), ""
-) | {"versions": {}, "settings": {"folds": None}, "wall_seconds": None, "leaks": []}
+) | {
+    **{"versions": {}, "settings": {"folds": None}, "wall_seconds": None, "leaks": []},
+    "left_out": None,  # by path, why a picture could not be read
+}
 CARD: dict[str, Any] = {
     **dict.fromkeys(("name", "citation", "licence", "url"), ""),
     **{
@@ -78,8 +81,8 @@ class Result:
     @property
     def interval(self) -> Interval:
         """The 95 % interval of the accuracy: as measured, over groups; else the exact one."""
-        measured = self._written().get("accuracy")
-        if measured is not None and measured.interval is not None:
+        measured = self.written()["accuracy"]
+        if measured.interval is not None:
             return measured.interval
         right = sum(row[index] for index, row in enumerate(self.confusion))
         return clopper_pearson(right, sum(map(sum, self.confusion)))
@@ -90,24 +93,21 @@ class Result:
         Where that file is older than intervals of all figures, they are calculated from the
         predictions, and without these there is none but that of the accuracy.
         """
-        known = self._written()
-        if any(known.get(name, Measured(None)).interval is None for name in TABLED):
+        known = self.written()
+        if any(known[name].interval is None for name in TABLED):
             predictions = self.predictions()
             if predictions is not None:
                 known = _measure(predictions, grouped=self.protocol != "random") | {
                     name: one for name, one in known.items() if one.interval is not None
                 }
-        found = {
-            name: Measured(getattr(self, name), known.get(name, Measured(None)).interval)
-            for name in TABLED
-        }
+        found = {name: Measured(getattr(self, name), known[name].interval) for name in TABLED}
         return found | {"accuracy": Measured(self.accuracy, self.interval)}
 
-    def _written(self) -> dict[str, Measured]:
-        if self.folder is None or not (self.folder / "metrics.json").exists():
-            return {}
-        content = read_json(self.folder / "metrics.json")
-        return {name: _measured(content.get(name)) for name in TABLED}
+    def written(self, names: Sequence[str] = TABLED) -> dict[str, Measured]:
+        """These figures as `metrics.json` has them; without a value where it has not."""
+        file = None if self.folder is None else self.folder / "metrics.json"
+        content = {} if file is None or not file.exists() else read_json(file)
+        return {name: from_json(content.get(name)) for name in names}
 
     def predictions(self) -> Predictions | None:
         """The test rows and their probabilities, or None when they were not kept."""
@@ -129,14 +129,6 @@ class Result:
 def history_files(folder: Path) -> list[Path]:
     """The `history.csv` of a trial, or of each of its folds; none of a baseline."""
     return [*folder.glob("history.csv"), *sorted(folder.glob("fold*/history.csv"))]
-
-
-def _measured(written: object) -> Measured:
-    """A figure of `metrics.json`, with its interval if it has one."""
-    if not isinstance(written, dict) or not {"low", "high", "method"} <= written.keys():
-        return Measured(None)
-    interval = Interval(float(written["low"]), float(written["high"]), str(written["method"]))
-    return Measured(written.get("value"), interval)
 
 
 def _measure(predictions: Predictions, *, grouped: bool) -> dict[str, Measured]:

@@ -1,6 +1,6 @@
 """One comparison with all that the page shows of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from leukoscope.report import comparison as compared
 from leukoscope.report.chapters import Chapter
 from leukoscope.report.comparison import Comparison, Entrant
 from leukoscope.report.evidence import Evidence, gather
+from leukoscope.report.expectation import expectation
 from leukoscope.report.figures import Drawing
 from leukoscope.report.run import IDENTITY, Run
 from leukoscope.report.summary import Tile
@@ -33,6 +34,7 @@ class Section:
     rows: dict[str, dict[str, Measured]]  # the table, by network
     found: list[Evidence]
     tiles: list[Tile]
+    expectation: str  # of figures under this split beside those under a random one
     sentences: list[str]
     chapters: list[Chapter]
     tables: list[Table]  # as files
@@ -64,13 +66,15 @@ def make(
     comparison: Comparison,
     run: Run,
     *,
+    others: Sequence[Comparison],
     images: bool,
     prevalence: float | None,
     sessions: dict[str, str],
     findings: list[dict[str, Any]],
     mark: str,
 ) -> Section:
-    """The section; `sessions` and `findings` are those of the run's audit, empty without one."""
+    """The section; `others` are all comparisons of the run, `sessions` and `findings` those of its
+    audit, empty without one."""
     worst = mistakes.largest(comparison)
     known = {sample.path for sample in run.samples}
     opened = mistakes.pictures(worst, run.root, known=known) if images else {}
@@ -84,6 +88,7 @@ def make(
         rows=rows,
         found=found,
         tiles=summary.tiles(comparison, best, run.settings["leaks"], findings),
+        expectation=expectation(comparison, others),
         sentences=summary.sentences(comparison, best, formed),
         chapters=told,
         tables=[

@@ -48,14 +48,15 @@ def label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.spines[["left", "bottom"]].set_color(GREY)
 
 
-def reference(axes: Axes, name: str, value: float, *, dash: int = 1) -> None:
-    """An upright line at a value of the x axis, under its name, in one of `DASHES`."""
+def reference(axes: Axes, name: str, value: float, *, dash: int = 1, row: int = 0) -> None:
+    """An upright line at a value of the x axis, under its name, in one of `DASHES`; a `row` keeps
+    names of near values apart."""
     axes.axvline(value, color=ALERT, linewidth=1.3, linestyle=DASHES[dash], zorder=1)
     axes.annotate(
         plain(name),
         (value, 1),
         xycoords=("data", "axes fraction"),
-        xytext=(0, 3),
+        xytext=(0, 3 + 1.3 * SMALL * row),
         textcoords="offset points",
         color=ALERT,
         fontsize=SMALL,

@@ -1,13 +1,13 @@
 """What must a reader know who reads one screen only?"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import read_json
-from leukoscope.report import robustness, wording
+from leukoscope.report import robustness, seeds, wording
 from leukoscope.report.comparison import Comparison, Entrant, measured
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.pairs import Pair
@@ -50,9 +50,16 @@ def tiles(
     found: Sequence[dict[str, Any]],
 ) -> list[Tile]:
     """The figure, the baselines next to it, the split, the audit, the worst group, the refusals."""
-    listed = [_best(comparison), _colour(comparison), _worst(best)]
-    listed += [_split(comparison, leaks), _audit(found), _refusals(best)]
+    of_all = [_best(comparison), _colour(comparison)]
+    listed = [*of_all, _of_seed(_worst(best), comparison), _split(comparison, leaks)]
+    listed += [_audit(found), _of_seed(_refusals(best), comparison)]
     return [one for one in listed if one is not None]
+
+
+def _of_seed(tile: Tile | None, comparison: Comparison) -> Tile | None:
+    """The tile, which says which seed it is of where there are several."""
+    first = seeds.first(comparison)
+    return tile if tile is None or not first else replace(tile, text=f"{tile.text}; {first} shown")
 
 
 def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pair]) -> list[str]:
@@ -60,6 +67,7 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
     worst stress, whether the promise of the prediction sets holds."""
     if best is None:
         return []
+    first = seeds.first(comparison)
     listed = [_against_colour(one) for one in pairs if one.names == (best.name, _FOREST)]
     if best.groups is not None and best.groups.inferred:
         interval = best.groups.interval
@@ -67,26 +75,36 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
             f"With whole {best.groups.unit}s weighed anew, as the audit infers them, the interval "
             f"of {best.name}’s accuracy is {_range(interval)}."
         )
-    worst = robustness.worst(best.robustness)
-    if worst is not None:
-        listed.append(
-            f"Under the worst change that was tried ({worst.change}, {worst.amount:g}) its "
-            f"accuracy is {wording.percent(worst.accuracy)} ({_range(worst.interval)})."
-        )
+    listed += _stressed(best)
     if best.validated is not None:
         sets = best.validated.sets
         tests = (sets.like_calibration, sets.like_each_other)
         told = " ".join(one.sentence for one in tests if one is not None)
         listed.append(f"Prediction sets of {best.name}: {told}")
-    return listed
+    return [f"{first.capitalize()}: {one}" for one in listed] if first else listed
+
+
+def _stressed(best: Evidence) -> list[str]:
+    worst, before = robustness.worst(best.robustness), robustness.unchanged(best.robustness)
+    if worst is None:
+        return []
+    change = f"{worst.change}, {worst.amount:g}".replace("-", "−")
+    text = (
+        f"Under the worst change that was tried ({change}) the accuracy of {best.name} on "
+        f"{worst.n:,} test images is {wording.percent(worst.accuracy)} ({_range(worst.interval)})"
+    )
+    if before is None:
+        return [f"{text}."]
+    same = f"{wording.percent(before.accuracy)} ({_range(before.interval)})"
+    return [f"{text}; of the same images unchanged it is {same}."]
 
 
 def _against_colour(pair: Pair) -> str:
     one = pair.difference
     ahead, low, high = (100 * x for x in (one.value, one.interval.low, one.interval.high))
     return (
-        f"On the same {pair.n:,} test images {pair.first} has {ahead:+.1f}{_SPACE}percentage "
-        f"points more right than the colour baseline (95{_SPACE}% interval {low:+.1f} to "
+        f"On the same {pair.n:,} test images the accuracy of {pair.first} less that of the colour "
+        f"baseline is {ahead:+.1f}{_SPACE}percentage points (95{_SPACE}% interval {low:+.1f} to "
         f"{high:+.1f}; {wording.p(one.p_value)}, after Holm {wording.p(pair.adjusted)})."
     ).replace(" -", " −")
 

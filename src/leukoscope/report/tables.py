@@ -13,8 +13,9 @@ from leukoscope.evaluate.intervals import Measured
 from leukoscope.report import wording
 
 Cell = str | int | float | Measured | None
-Kind = Literal["text", "count", "share", "loss", "p", "points", "number", "mean"]
+Kind = Literal["text", "count", "share", "loss", "p", "points", "number", "mean", "figure"]
 DIGITS = 4  # of a share
+_WITHIN = ("share", "figure")  # kinds whose bounds are rounded outwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,9 @@ def shown(column: Column, cell: Cell) -> str:
     value = cell.value if isinstance(cell, Measured) else cell
     if value is None:
         return "–"
-    return value if isinstance(value, str) else _WORDS[column.kind](value)
+    if isinstance(value, str):
+        return value
+    return _WORDS[column.kind](value).replace("-", "−")
 
 
 def bounds(column: Column, cell: Cell) -> str:
@@ -65,8 +68,8 @@ def bounds(column: Column, cell: Cell) -> str:
     if not isinstance(cell, Measured) or cell.value is None:
         return ""
     if cell.interval is None:
-        return "no interval" if column.kind == "share" and cell.value == 1 else ""
-    if column.kind == "share":
+        return "no interval" if column.kind in _WITHIN and cell.value == 1 else ""
+    if column.kind in _WITHIN:
         low, high = wording.outward(cell.interval)
     else:
         word = _WORDS[column.kind]
@@ -120,11 +123,16 @@ def printed(table: Table) -> list[list[str]]:
 
 
 def _signed_points(value: float) -> str:
-    return f"{100 * value:+.2f}".replace("-", "−")
+    return f"{100 * value:+.2f}"
 
 
 def _share(value: float) -> str:
     return wording.share(value, DIGITS)
+
+
+def _figure(value: float) -> str:
+    """Any figure, beside others in one column; what is not quite 0 is never written so."""
+    return f"{value:.1e}" if 0 < abs(value) < 0.00005 else _share(value)
 
 
 def _number(value: float) -> str:
@@ -148,6 +156,7 @@ _WORDS: dict[Kind, Callable[[float], str]] = {
     "points": _signed_points,
     "number": _number,
     "mean": _mean,
+    "figure": _figure,
 }
 
 

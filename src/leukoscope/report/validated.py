@@ -75,7 +75,7 @@ class Calibration:
 
     temperatures: tuple[float, ...]  # empty: not calibrated
     ece_before: Measured
-    loss_before: float
+    loss_before: Measured
     bins_before: tuple[Bin, ...]
 
 
@@ -204,7 +204,7 @@ def _calibration(parts: Sequence[Part], labels: Labels, drawn: Resamples) -> Cal
     return Calibration(
         temperatures=tuple(known),
         ece_before=calibration.measure(labels, raw, drawn)["ece"],
-        loss_before=scores.log_loss(labels, raw).value,
+        loss_before=scores.measure(labels, raw, parts[0].test.classes, drawn.units)["loss"],
         bins_before=calibration.reliability(labels, raw, drawn, bins=BINS, equal_mass=True),
     )
 

@@ -36,6 +36,11 @@ class Answer(Record):
         description="Whether it is unlike anything the classifier was trained on: then do not "
         "rely on the suggestion. Null as above."
     )
+    seen: str | None = Field(
+        description="`train` or `validation` for a file that took part in the training of the "
+        "classifier: the answer is no evidence of what it can do. Empty for any other file; null "
+        "for a classifier that does not say what it learned from."
+    )
 
 
 class ImageAnswer(Record):
@@ -81,8 +86,8 @@ def facts(model: Model) -> ClassifierFacts:
     )
 
 
-def written(answers: "Answers", classes: tuple[str, ...]) -> Answer:
-    """The first row of the answers as it goes over the wire."""
+def written(answers: "Answers", classes: tuple[str, ...], seen: str | None) -> Answer:
+    """The first row of the answers as it goes over the wire; `seen` is about its file."""
     probabilities = answers.probabilities[0]
     best = int(probabilities.argmax())
     possible = None
@@ -92,16 +97,21 @@ def written(answers: "Answers", classes: tuple[str, ...]) -> Answer:
     return Answer(
         suggestion=classes[best],
         certainty=float(probabilities[best]),
-        words=in_words(float(probabilities[best]), possible, novel),
+        words=in_words(float(probabilities[best]), possible, novel, seen),
         probabilities=dict(zip(classes, map(float, probabilities), strict=True)),
         possible=possible,
         novelty=None if answers.novelty is None else float(answers.novelty[0]),
         novel=novel,
+        seen=seen,
     )
 
 
-def in_words(certainty: float, possible: list[str] | None, novel: bool | None) -> str:
+def in_words(
+    certainty: float, possible: list[str] | None, novel: bool | None, seen: str | None
+) -> str:
     """The certainty of a suggestion in words; what speaks against relying on it comes first."""
+    if seen:
+        return "seen in training" if seen == "train" else "seen in validation"
     if novel:
         return "not to be relied on"
     if possible is not None and len(possible) != 1:

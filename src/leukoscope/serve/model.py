@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.data import seen
+from leukoscope.data.seen import Seen
 from leukoscope.errors import UsageError
 from leukoscope.report import wording
 
@@ -31,6 +33,7 @@ class Model:
     card: str  # the model card, Markdown; empty when the folder has none
     answer: Callable[[Pixels], "Answers"]  # N×S×S×3
     heat: Callable[[Pixels, int], NDArray[np.float32]]  # S×S×3 and a class: S×S within 0–1
+    seen: Seen | None = None  # the files it learned from; None when it does not say
 
 
 def open_model(folder: Path | None) -> Model:
@@ -69,6 +72,7 @@ def open_model(folder: Path | None) -> Model:
         card=card.read_text(encoding="utf-8") if card.is_file() else "",
         answer=answer,
         heat=heat,
+        seen=seen.read(chosen),
     )
 
 

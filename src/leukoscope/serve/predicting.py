@@ -143,7 +143,9 @@ async def _answer(service: Service, uploads: list[Upload]) -> list[ImageAnswer]:
         if isinstance(pixels, str):
             rows.append(ImageAnswer(name=upload.name, sha256=sha256, answer=None, error=pixels))
             continue
-        answer = answers.written(next(said), service.model.classes)
+        known = service.model.seen
+        split = None if known is None else known.split(sha256)
+        answer = answers.written(next(said), service.model.classes, split)
         kept = upload.content if service.pictures is not None else None
         service.recent.put(sha256, Seen(answer, pixels, kept))
         rows.append(ImageAnswer(name=upload.name, sha256=sha256, answer=answer, error=None))

@@ -33,6 +33,7 @@ CSV_COLUMNS = (
     "decision",
     "label",
     "classifier",
+    "seen",
 )
 _PAGE = 100
 
@@ -232,7 +233,10 @@ def _csv(reviews: list[Review]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
     for review in reviews:
-        row = asdict(review) | {"words": review.answer.get("words", "")}
+        row = asdict(review) | {
+            "words": review.answer.get("words", ""),
+            "seen": review.answer.get("seen") or "",
+        }
         writer.writerow(_cell(row[column]) for column in CSV_COLUMNS)
     return file.getvalue()
 

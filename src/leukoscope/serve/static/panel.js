@@ -5,7 +5,7 @@ import { byId, make } from "./dom.js";
 import { choose, nextOpen } from "./list.js";
 import { decide, undo } from "./reviewing.js";
 import { follow, isReviewed, ofPatient, sameFile, state } from "./state.js";
-import { decided, images, moment, percent, summary } from "./words.js";
+import { decided, images, moment, percent, seenBefore, summary } from "./words.js";
 
 let spokenFor = null;
 
@@ -46,6 +46,8 @@ function show() {
   byId("pending").textContent = item.error ?? "Waiting for the answer.";
   byId("answer").hidden = byId("decision").hidden = !answer;
   byId("novel").hidden = !answer?.novel;
+  byId("seen").hidden = !answer?.seen;
+  byId("seen-text").textContent = answer ? seenBefore(answer) : "";
   byId("history").hidden = !answer;
   if (answer) {
     byId("suggested").textContent = answer.suggestion;
@@ -77,9 +79,10 @@ function stands(item) {
 
 function patient(item) {
   const all = ofPatient(item.patient);
-  const { suggested, decided: labels, uncertain, novel, reviewed } = summary(all);
+  const { suggested, decided: labels, uncertain, novel, seen, reviewed } = summary(all);
   byId("case-title").textContent = item.patient || "No patient given";
-  const doubts = `${uncertain} uncertain${novel ? `, ${novel} unlike anything known` : ""}`;
+  const doubts = `${uncertain} uncertain${novel ? `, ${novel} unlike anything known` : ""}` +
+    (seen ? `, ${seen} that it learned from` : "");
   byId("case").textContent =
     `${images(all.length)}. Suggested: ${suggested} (${doubts}). ` +
     (reviewed ? `Decided: ${labels}; ${reviewed} of ${all.length} reviewed.` : "None reviewed yet.");
@@ -94,7 +97,7 @@ function speak(item) {
   const place = `${item.name}, ${state.items.indexOf(item) + 1} of ${state.items.length}`;
   const { answer } = item;
   byId("spoken").textContent = answer
-    ? `${place}: ${answer.suggestion}, ${answer.words}, ${percent(answer.certainty)}. ${possible(answer)}`
+    ? `${place}: ${answer.suggestion}, ${answer.words}, ${percent(answer.certainty)}. ${possible(answer)} ${seenBefore(answer)}`
     : `${place}: ${item.error ?? "waiting"}`;
 }
 

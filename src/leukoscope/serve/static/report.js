@@ -18,7 +18,7 @@ function line(item) {
 /** Prints the images of one patient, as they are suggested and decided. */
 export async function print(patient) {
   const items = ofPatient(patient);
-  const { suggested, decided: labels, uncertain, novel, reviewed } = summary(items);
+  const { suggested, decided: labels, uncertain, novel, seen, reviewed } = summary(items);
   const { classifier, version } = state.about;
   const heads = ["", "Image", "Suggestion", "Cannot be ruled out", "Decision", "By"].map((text) => make("th", { scope: "col" }, text));
   byId("report").replaceChildren(
@@ -28,6 +28,8 @@ export async function print(patient) {
       "Suggestions are those of a network; decisions are those of the person named beside them."),
     make("p", { textContent: `${images(items.length)}. Suggested: ${suggested}. Uncertain: ${uncertain}; unlike anything known: ${novel}. ` +
       `Reviewed: ${reviewed} of ${items.length}${reviewed ? `; decided: ${labels}` : ""}.` }),
+    ...(seen ? [make("p", {}, make("strong", { textContent: `${seen} of ${images(items.length)} took part in the training of this classifier. ` }),
+      "What it says of these is no evidence.")] : []),
     make("table", {}, make("thead", {}, make("tr", {}, ...heads)), make("tbody", {}, ...items.map(line))),
     make("p", { className: "signature", textContent: "Date and signature" }),
     make("p", { className: "note", textContent: `Printed ${moment(new Date().toISOString())} by ${state.person || "–"}. ` +

@@ -30,6 +30,13 @@ export function counted(names) {
 
 export const images = (n) => (n === 1 ? "1 image" : `${n} images`);
 
+/** What it means that the classifier has seen an image before; nothing where it has not. */
+export function seenBefore({ seen }) {
+  if (!seen) return "";
+  const use = seen === "train" ? "to train this classifier" : "to choose and calibrate this classifier";
+  return `This image was used ${use}: the answer is no evidence.`;
+}
+
 /** What is known of the images of one patient. */
 export function summary(items) {
   const answered = items.filter((item) => item.answer);
@@ -39,6 +46,7 @@ export function summary(items) {
     suggested: counted(answered.map((item) => item.answer.suggestion)),
     uncertain: answered.filter((item) => isUncertain(item.answer)).length,
     novel: answered.filter((item) => item.answer.novel).length,
+    seen: answered.filter((item) => item.answer.seen).length,
     reviewed: reviewed.length,
     decided: counted(reviewed.map((item) => item.review.label || "skipped")),
   };

@@ -22,6 +22,7 @@ from PIL import Image
 
 import leukoscope
 from leukoscope import cli
+from leukoscope.audit.duplicates import write_overlaps
 from leukoscope.data.samples import SPLITS, Sample, read_samples, write_samples
 
 NETWORK = "squeezenet1_1"  # the smallest one that learns from 32 pixels
@@ -327,7 +328,7 @@ def test_a_split_leaves_out_what_the_audit_could_not_read(tmp_path: Path) -> Non
     rows = [Sample(f"{label}{number}.png", label) for label in "AB" for number in range(8)]
     audit.mkdir()
     write_samples(rows, audit / "samples.csv")
-    (audit / "overlaps.csv").write_text("path_a,path_b,score,dx,dy\n")
+    write_overlaps([], audit / "overlaps.csv")
     reasons = {"A9.png": "A9.png is not a picture."}
     found = {"check": "readable", "details": {"reasons": reasons}}
     (audit / "findings.json").write_text(json.dumps({"findings": [found]}))

@@ -22,8 +22,7 @@ from leukoscope.errors import Interrupted, LeukoscopeError, UsageError
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.files import make_folder, read_json, write_json
 from leukoscope.recipes import DEMONSTRATION, NETWORKS
-from leukoscope.report.run import BASELINES
-from leukoscope.results import write_results
+from leukoscope.results import BASELINES, write_results
 from leukoscope.settings import TrainingSettings, settings_for
 from leukoscope.trial import Trial
 

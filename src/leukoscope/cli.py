@@ -817,8 +817,8 @@ def _warn(sentences: list[str]) -> None:
 
 def _unreadable(findings: list[dict[str, Any]]) -> dict[str, str]:
     """Why an audit could not read which pictures, by path."""
-    (found,) = (one for one in findings if one["check"] == "readable")
-    reasons: dict[str, str] = found["details"].get("reasons", {})
+    details = (one["details"] for one in findings if one["check"] == "readable")
+    reasons: dict[str, str] = dict(next(details, {})).get("reasons", {})
     return reasons
 
 

@@ -23,7 +23,7 @@ from leukoscope.evaluate.calibration import apply_temperature
 from leukoscope.evaluate.metrics import Metrics, evaluate
 from leukoscope.evaluate.scores import log_loss
 from leukoscope.files import read_json, write_json
-from leukoscope.report.run import BASELINES
+from leukoscope.results import BASELINES
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

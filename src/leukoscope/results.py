@@ -8,7 +8,8 @@ from typing import Any
 from leukoscope.errors import UsageError
 from leukoscope.files import read_csv, read_json, write_csv
 from leukoscope.recipes import NETWORKS
-from leukoscope.report.run import BASELINES, TABLED, history_files
+from leukoscope.report.run import BASELINES as BASELINES
+from leukoscope.report.run import TABLED, history_files
 
 COLUMNS = (
     *("network", "protocol", "classes", "seed", "n_train", "n_validation", "n_test"),

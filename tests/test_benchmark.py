@@ -16,20 +16,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from sklearn import metrics as sk
 
 import leukoscope
 from leukoscope import outcome, trial
 from leukoscope.audit.shortcuts import colour_forest
 from leukoscope.benchmark import Comparison, benchmark, train_listed
-from leukoscope.data import sources, synthetic
+from leukoscope.data import sources, splits, synthetic
 from leukoscope.data.images import decode
+from leukoscope.data.samples import read_samples, write_samples
 from leukoscope.errors import Interrupted, LeukoscopeError, UsageError
+from leukoscope.evaluate.metrics import Metrics
 from leukoscope.learn.classifier import load
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import predict
-from leukoscope.results import COLUMNS
+from leukoscope.results import COLUMNS, write_results
 
 NETWORK, OTHER = "shufflenet_v2_x0_5", "squeezenet1_1"
 FIGURES = COLUMNS[COLUMNS.index("loss") : COLUMNS.index("confusion")]
@@ -49,13 +50,7 @@ def content(out: Path, *names: str) -> dict[str, bytes]:
     return {name: (out / name).read_bytes() for name in names or OURS}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """On images this small a second thread costs more than it gives."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +234,36 @@ def test_a_table_with_the_same_split_gives_the_same_network(
     assert figures.loss == pytest.approx(float(row["loss"]), rel=1e-6)
 
 
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "older"])
+def test_another_split_in_the_same_folder_is_refused(
+    recorded: bool, run: Path, comparison: Comparison, tmp_path: Path
+) -> None:
+    """Also where the folder is older than the fingerprint of the split in its record."""
+    rows = read_samples(run / "samples.csv")
+    write_samples(splits.assign(rows, protocol="random", seed=1), tmp_path / "other.csv")
+    out = shutil.copytree(run / f"{NETWORK}-random-seed0", tmp_path / "copy")
+    settings = json.loads((out / "settings.json").read_text()) | {"protocol": "given"}
+    if not recorded:
+        del settings["split_fingerprint"]
+    (out / "settings.json").write_text(json.dumps(settings))
+    before = content(out, "samples.csv", "predictions.csv", "metrics.json")
+
+    def again(samples: Path) -> Metrics:
+        return train_listed(
+            samples,
+            NETWORK,
+            out,
+            root=Path(comparison.data),
+            overrides=comparison.overrides,
+            quiet=True,
+        )
+
+    with pytest.raises(UsageError, match="copy was made with another split of the images"):
+        again(tmp_path / "other.csv")
+    assert again(run / "samples.csv").n == 8
+    assert content(out, *before) == before
+
+
 def test_the_report_is_one_file_that_needs_no_network(run: Path) -> None:
     html = (run / "report.html").read_text(encoding="utf-8")
     assert NETWORK in html
@@ -262,6 +287,14 @@ def test_drawn_smears_are_called_so(
     assert json.loads((out / "card.json").read_text())["synthetic"] is True
     card = (out / f"{NETWORK}-random-seed0" / "classifier" / "README.md").read_text()
     assert "drawn" in card.lower()
+
+
+def test_an_evaluation_in_the_folder_of_a_run_is_no_result(copy: Path) -> None:
+    before = content(copy, "results.csv")
+    (copy / "evaluation").mkdir()
+    (copy / "evaluation" / "metrics.json").write_text("{}")
+    write_results(copy)
+    assert content(copy, "results.csv") == before
 
 
 def test_other_images_in_the_same_folder_are_refused(

@@ -22,7 +22,8 @@ from PIL import Image
 
 import leukoscope
 from leukoscope import cli
-from leukoscope.data.samples import SPLITS, read_samples
+from leukoscope.audit.duplicates import write_overlaps
+from leukoscope.data.samples import SPLITS, Sample, read_samples, write_samples
 
 NETWORK = "squeezenet1_1"  # the smallest one that learns from 32 pixels
 TINY = ("--epochs", "1", "--set", "size=32", "--set", "batch=4", "--quiet")
@@ -248,12 +249,15 @@ def test_find_split_evaluate_and_report_need_no_torch(tmp_path: Path) -> None:
 
 
 def test_find_says_what_differs_from_the_card(tmp_path: Path) -> None:
-    draw(tmp_path / "data", Benign=1, Early=1, Pre=1, Pro=1)
+    for label, count in {"Benign": 500, "Early": 985, "Pre": 963, "Pro": 804}.items():
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(count):
+            (tmp_path / "data" / label / f"{number}.png").touch()
     answer = process("find", tmp_path / "data", "--out", tmp_path / "data" / "samples.csv")
     assert answer.status == 0
     assert answer.err.startswith("warning: ")
     assert "should hold Benign 504" in answer.err
-    assert "found Benign 1, Early 1, Pre 1, Pro 1" in answer.err
+    assert "found Benign 500, Early 985, Pre 963, Pro 804" in answer.err
     assert "--root" not in answer.out  # the table lies where its paths start
 
 
@@ -307,6 +311,34 @@ def test_a_class_with_fewer_images_than_splits_cannot_be_split_either(tmp_path: 
     answer = process("split", table, "--out", out)
     assert "The class Pro has 1 image, and none of them in the" in sentence(answer, status=1)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("beside", "hint"), [(True, " --out DIR"), (False, " --root IMAGES --o")])
+def test_a_split_by_scene_says_how_to_audit(
+    data: Path, tmp_path: Path, beside: bool, hint: str
+) -> None:
+    table = (data if beside else tmp_path) / "samples.csv"
+    table.write_text("path,label\nBenign/0.png,Benign\nPro/0.png,Pro\n")
+    answer = call("split", table, "--out", tmp_path / "split.csv", "--protocol", "scene")
+    assert f"needs an audit: leukoscope audit {table}{hint}" in sentence(answer, status=2)
+
+
+def test_a_split_leaves_out_what_the_audit_could_not_read(tmp_path: Path) -> None:
+    audit, out = tmp_path / "audit", tmp_path / "split.csv"
+    rows = [Sample(f"{label}{number}.png", label) for label in "AB" for number in range(8)]
+    audit.mkdir()
+    write_samples(rows, audit / "samples.csv")
+    write_overlaps([], audit / "overlaps.csv")
+    reasons = {"A9.png": "A9.png is not a picture."}
+    found = {"check": "readable", "details": {"reasons": reasons}}
+    (audit / "findings.json").write_text(json.dumps({"findings": [found]}))
+    write_samples([*rows, Sample("A9.png", "A")], tmp_path / "samples.csv")
+    answer = call(
+        *("split", tmp_path / "samples.csv", "--out", out, "--protocol", "scene"),
+        *("--audit", audit),
+    )
+    assert (answer.status, answer.err) == (0, "left out: A9.png is not a picture.\n")
+    assert {row.path for row in read_samples(out)} == {row.path for row in rows}
 
 
 def test_groups_are_asked_for_by_name(tmp_path: Path) -> None:
@@ -444,6 +476,22 @@ def test_a_table_without_its_splits_cannot_be_trained_on(data: Path, out: Path) 
     assert not out.exists()
 
 
+def test_an_unreadable_picture_stops_a_training_before_anything_is_written(
+    data: Path, out: Path
+) -> None:
+    (data / "Pro" / "0.png").write_text("no picture")
+    assert "is not a picture" in sentence(train(data, out), status=1)
+    assert not out.exists()
+
+
+def test_a_training_goes_on_without_what_is_unreadable(data: Path, out: Path) -> None:
+    (data / "Pro" / "0.png").write_text("no picture")
+    answer = train(data, out, "--skip-unreadable")
+    assert answer.status == 0, answer.err
+    assert answer.err.startswith(f"left out: {data / 'Pro' / '0.png'} is not a picture")
+    assert len(read_samples(out / "samples.csv")) == 7
+
+
 def test_weights_of_another_network(data: Path, out: Path, tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
@@ -451,8 +499,7 @@ def test_weights_of_another_network(data: Path, out: Path, tmp_path: Path) -> No
     save_file({"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)}, weights)
     line = sentence(train(data, out, "--weights", weights), status=2)
     assert f"{weights} holds weights of another network than {NETWORK}" in line
-    assert not {"metrics.json", "history.csv", "predictions.csv"} & files(out)
-    assert not [name for name in files(out) if ".part" in name]
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -472,7 +519,13 @@ def test_weights_that_are_none(
     line = sentence(train(data, out, "--weights", tmp_path / name), status=2)
     assert f"{tmp_path / name}" in line
     assert expected in line
-    assert "metrics.json" not in files(out)
+    assert not out.exists()
+
+
+def test_a_setting_that_needs_weights(data: Path, out: Path) -> None:
+    answer = train(data, out, "--set", "trainable=last")
+    assert "trainable=last needs weights" in sentence(answer, status=2)
+    assert not out.exists()
 
 
 # Bad input: the disk

@@ -63,6 +63,16 @@ def of(folder: Path) -> dict[str, Any]:
     return content
 
 
+def test_the_figures_of_a_training_are_not_written_over(tmp_path: Path) -> None:
+    path = write(drawn(40, 0), tmp_path / "predictions.csv")
+    (tmp_path / "metrics.json").write_text("{}")
+    (tmp_path / "settings.json").write_text('{"network": "vgg16", "fingerprint": "0f"}')
+    with pytest.raises(UsageError, match="holds a training or a benchmark; choose another --out"):
+        run(path, tmp_path)
+    assert (tmp_path / "metrics.json").read_text() == "{}"
+    assert not (tmp_path / "tables").exists()
+
+
 def test_the_file_alone_gives_every_figure(tmp_path: Path) -> None:
     made = drawn(200, 0)
     found = evaluated(made, tmp_path)

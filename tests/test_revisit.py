@@ -3,13 +3,11 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from test_cli import call, sentence
 
 from leukoscope import outcome
@@ -46,13 +44,7 @@ def content(trial: Path, names: tuple[str, ...] = WRITTEN) -> dict[str, bytes]:
     return {name: (trial / name).read_bytes() for name in names}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """On images this small a second thread costs more than it gives."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

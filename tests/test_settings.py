@@ -44,9 +44,8 @@ def test_what_is_asked_for_wins_and_loses_the_reason_of_the_recipe() -> None:
 
 def test_seed_0_is_a_seed_like_any_other() -> None:
     assert settings_for("vgg16")[0].seed == 0
-    assert settings_for("vgg16", overrides={"seed": 0})[0].seed == 0
-    assert settings_for("vgg16", overrides={"seed": "0"})[0].seed == 0
-    assert settings_for("vgg16", overrides={"seed": 7})[0].seed == 7
+    assert settings_for("vgg16", seed=0)[0].seed == 0
+    assert settings_for("vgg16", seed=7)[0].seed == 7
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -90,13 +89,14 @@ def test_another_size_has_no_early_epochs_unless_they_are_asked_for() -> None:
         ({"learning_rate": 0}, "learning_rate=0: Input should be greater than 0."),
         ({"learning_rate": "fast"}, "learning_rate=fast: Input should be a valid number"),
         ({"dropout": 1}, "dropout=1: Input should be less than 1."),
-        ({"seed": -1}, "seed=-1: Input should be greater than or equal to 0."),
+        ({"learning_rate": "inf"}, "learning_rate=inf: Input should be a finite number."),
         ({"optimizer": "adam"}, "optimizer=adam: Input should be 'sgd' or 'adamw'."),
         ({"precision": "fp16"}, "precision=fp16: Input should be 'auto', 'bf16' or 'float32'."),
         ({"flips": "perhaps"}, "flips=perhaps: Input should be a valid boolean"),
         ({"epochs": 5, "early_epochs": 5}, "early_epochs must be fewer than epochs."),
         ({"network": "vgg19"}, "it has the option --network"),
         ({"weights": "imagenet"}, "it has the option --weights"),
+        ({"seed": 5}, "seed is no setting of its own here; it has the option --seed, or --seeds."),
     ],
 )
 def test_what_cannot_be_is_a_wrong_call_that_says_why(

@@ -119,7 +119,14 @@ def _run(comparison: Comparison, trials: Sequence[Trial]) -> Path:
     out, lead = comparison.out, fabric.is_global_zero
     with fabric.rank_zero_first():
         source = sources.find(comparison.data, root=comparison.root, draw_into=out / "smears")
-        rows, left_out = _readable(source, comparison, trials[0].size, warn=lead)
+        skip, quiet = comparison.skip_unreadable, comparison.quiet
+        rows, left_out = _readable(source, trials[0].size, skip=skip, warn=lead, quiet=quiet)
+    if lead and any(row.split for row in source.samples):
+        print(
+            f"warning: the split column of {comparison.data} is not used; a benchmark divides "
+            f"the images itself, leukoscope train uses it.",
+            file=sys.stderr,
+        )
     group_of = audits.read_groups(comparison.groups)
     if group_of is not None:
         rows = table.with_groups(rows, group_of)
@@ -201,24 +208,14 @@ def _leaks(
 
 
 def _readable(
-    source: sources.Source, comparison: Comparison, size: int, *, warn: bool
+    source: sources.Source, size: int, *, skip: bool, warn: bool, quiet: bool
 ) -> tuple[list[Sample], dict[str, str]]:
     """The rows whose pictures can be decoded, and by path why others cannot; this fills the pixel
     cache."""
     _, unreadable = images.load(
-        source.samples,
-        source.root,
-        size=size,
-        skip_unreadable=comparison.skip_unreadable,
-        quiet=comparison.quiet,
+        source.samples, source.root, size=size, skip_unreadable=skip, quiet=quiet
     )
     if warn:
-        if any(row.split for row in source.samples):
-            print(
-                f"warning: the split column of {comparison.data} is not used; a benchmark divides "
-                f"the images itself, leukoscope train uses it.",
-                file=sys.stderr,
-            )
         for sentence in source.warnings:
             print(f"warning: {sentence}", file=sys.stderr)
         for sentence in unreadable.values():
@@ -296,16 +293,18 @@ def train_listed(
     classes: str = "binary",
     negative: str = "Benign",
     weights: str = "none",
+    seed: int = 0,
     overrides: dict[str, Any] | None = None,
+    skip_unreadable: bool = False,
     quiet: bool = False,
 ) -> Metrics:
     """The test figures of one network trained on a `samples.csv` that says who trains.
 
     `out` receives what a folder of a benchmark holds. Continues what was cut short.
     """
-    settings, reasons = settings_for(network, weights=weights, overrides=overrides)
+    settings, reasons = settings_for(network, weights=weights, seed=seed, overrides=overrides)
     source = sources.find(samples, root=root)
-    task = table.task(source.samples, classes, negative=negative)
+    table.task(source.samples, classes, negative=negative)  # a wrong call decodes no picture
     splits.check(source.samples, protocol="given")
     from leukoscope.learn import networks
     from leukoscope.learn.devices import fabric_for
@@ -313,8 +312,12 @@ def train_listed(
     networks.check(settings)
     one = Trial(network, "given", settings.seed, settings.size, settings, reasons)
     fabric = fabric_for(settings.precision)
+    lead = fabric.is_global_zero
     try:
-        trial.run(one, [source.samples], source.root, task, out, fabric=fabric, quiet=quiet)
+        with fabric.rank_zero_first():
+            rows, _ = _readable(source, settings.size, skip=skip_unreadable, warn=lead, quiet=quiet)
+        task = table.task(rows, classes, negative=negative)
+        trial.run(one, [rows], source.root, task, out, fabric=fabric, quiet=quiet)
     except KeyboardInterrupt as error:
         raise Interrupted("Stopped. The same command goes on from here.") from error
     tested = read_predictions(out / "predictions.csv")

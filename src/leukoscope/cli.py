@@ -183,15 +183,18 @@ def find(
 ) -> None:
     """List the images of a folder as a samples.csv."""
     from leukoscope.data import sources
-    from leukoscope.data.samples import counts, write_samples
+    from leukoscope.data.samples import counts, listing, write_samples
 
     source = sources.find(str(folder))
     _warn(source.warnings)
     make_folder(out.parent)
     write_samples(source.samples, out)
-    print(f"{out}: {len(source.samples)} images; {_listing(counts(source.samples))}")
+    print(f"{out}: {len(source.samples)} images; {listing(counts(source.samples))}")
     if source.root.resolve() != out.parent.resolve():
-        print(f"Its paths are relative to {source.root}: pass --root {source.root} with it.")
+        print(
+            f"Its paths are relative to {source.root}: pass --root {source.root} with it to audit, "
+            f"train and benchmark."
+        )
 
 
 @app.command()
@@ -248,24 +251,30 @@ def split(
     """Decide who trains, who validates and who is kept for the test."""
     from leukoscope import audits
     from leukoscope.data import splits
-    from leukoscope.data.samples import read_samples, write_samples
+    from leukoscope.data.samples import listing, read_samples, write_samples
 
     splits.check_protocol(protocol)
     rows = read_samples(samples)
     audited = None if audit is None else audits.read(audit, rows)
     if audited is not None:
+        unreadable = _unreadable(audited.findings)
+        for row in rows:
+            if row.path in unreadable:
+                print(f"left out: {unreadable[row.path]}", file=sys.stderr)
+        rows = [row for row in rows if row.path not in unreadable]
         rows = audits.grouped(rows, audited, protocol)
     elif protocol in ("scene", "session"):
+        beside = (samples.parent / rows[0].path).exists()
         raise UsageError(
-            f"The protocol {protocol!r} needs an audit: leukoscope audit {samples} --out DIR, then "
-            f"--audit DIR."
+            f"The protocol {protocol!r} needs an audit: leukoscope audit {samples}"
+            f"{'' if beside else ' --root IMAGES'} --out DIR, then --audit DIR."
         )
     assigned = splits.assign(rows, protocol=protocol, seed=seed)
     crossing = audits.crossing(assigned, audited, protocol)
     make_folder(out.parent)
     write_samples(assigned, out)
     for name, counted in splits.summary(assigned).items():
-        print(f"{name:<11}{sum(counted.values()):>6}   {_listing(counted)}")
+        print(f"{name:<11}{sum(counted.values()):>6}   {listing(counted)}")
     print(f"Leaks: {crossing.sentence}")
     print(f"May be on two sides under {protocol!r}: {splits.PROTOCOLS[protocol]}.")
 
@@ -284,6 +293,7 @@ def train(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 0,
     setting: Set = None,
     root: Root = None,
+    skip_unreadable: Skip = False,
     quiet: Quiet = False,
 ) -> None:
     """Train one network; its test images are predicted once, at the end."""
@@ -297,7 +307,9 @@ def train(
         classes=classes,
         negative=negative,
         weights=weights,
-        overrides=_overrides(setting, epochs) | {"seed": seed},
+        seed=seed,
+        overrides=_overrides(setting, epochs),
+        skip_unreadable=skip_unreadable,
         quiet=quiet,
     )
     _print_metrics(metrics)
@@ -803,8 +815,11 @@ def _warn(sentences: list[str]) -> None:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
-def _listing(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items())
+def _unreadable(findings: list[dict[str, Any]]) -> dict[str, str]:
+    """Why an audit could not read which pictures, by path."""
+    details = (one["details"] for one in findings if one["check"] == "readable")
+    reasons: dict[str, str] = dict(next(details, {})).get("reasons", {})
+    return reasons
 
 
 def _print_metrics(metrics: Any) -> None:

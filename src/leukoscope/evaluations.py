@@ -11,7 +11,7 @@ from leukoscope.data.predictions import Predictions, read_predictions
 from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate import groups
 from leukoscope.evidence import Evaluation, Options, group_names, judge
-from leukoscope.files import make_folder, write_csv, write_json
+from leukoscope.files import make_folder, read_json, write_csv, write_json
 from leukoscope.report import evaluation, export
 
 
@@ -30,6 +30,7 @@ def run(
     says which images the classifier has `seen`, those are no test rows.
     """
     options = options or Options()
+    _check_out(out)
     whole = _read(predictions, options)
     seen = _seen(whole)
     test, inside, notes = _parts(_sorted_out(whole), predictions)
@@ -51,6 +52,13 @@ def run(
     if found.metrics.groups is not None:
         _write_groups(test, out / "groups.csv")
     return Evaluation(found.metrics, evidence, notes + found.notes)
+
+
+def _check_out(out: Path) -> None:
+    """Nothing, or `UsageError` for a folder whose own figures would be lost."""
+    settings = out / "settings.json"
+    if settings.exists() and "fingerprint" in read_json(settings):  # of what was trained on
+        raise UsageError(f"{out} holds a training or a benchmark; choose another --out.")
 
 
 def _read(path: Path, options: Options) -> Predictions:

@@ -8,23 +8,19 @@ from typing import Any
 from leukoscope.errors import UsageError
 from leukoscope.files import read_csv, read_json, write_csv
 from leukoscope.recipes import NETWORKS
-from leukoscope.report.run import history_files
+from leukoscope.report.run import BASELINES as BASELINES
+from leukoscope.report.run import TABLED, history_files
 
-BASELINES = ("colour-forest", "majority")
-FIGURES = (
-    *("loss", "accuracy", "precision", "recall", "f1"),
-    *("balanced_accuracy", "auroc", "average_precision"),
-)
 COLUMNS = (
     *("network", "protocol", "classes", "seed", "n_train", "n_validation", "n_test"),
-    *FIGURES,
+    *TABLED,
     *("confusion", "train_seconds", "train_images_per_second"),
 )
 
 
 def write_results(run: Path) -> Path:
-    """`results.csv` of all folders in `run` that hold a finished `metrics.json`."""
-    rows = [_row(path.parent) for path in run.glob("*/metrics.json")]
+    """`results.csv` of all finished trials in `run`."""
+    rows = [_row(folder) for folder in finished(run)]
     if not rows:
         raise UsageError(f"{run} holds no finished run.")
     rows.sort(key=_place)
@@ -32,10 +28,16 @@ def write_results(run: Path) -> Path:
     return run / "results.csv"
 
 
+def finished(run: Path) -> list[Path]:
+    """The folders in `run` of trials that were tested; an evaluation has no settings."""
+    folders = (path.parent for path in sorted(run.glob("*/metrics.json")))
+    return [folder for folder in folders if (folder / "settings.json").exists()]
+
+
 def _row(folder: Path) -> dict[str, Any]:
     settings, metrics = read_json(folder / "settings.json"), read_json(folder / "metrics.json")
     row: dict[str, Any] = {name: settings.get(name, "") for name in COLUMNS}
-    for name in FIGURES:
+    for name in TABLED:
         value = metrics[name]["value"]
         row[name] = "" if value is None else value
     row["confusion"] = json.dumps(metrics["confusion"])

@@ -14,7 +14,7 @@ from leukoscope.data.samples import hashed
 from leukoscope.errors import UsageError
 from leukoscope.files import read_json, write_csv
 from leukoscope.outcome import Training
-from leukoscope.results import write_results
+from leukoscope.results import finished, write_results
 from leukoscope.trial import classifiers
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def trials(run: Path) -> list[Path]:
     if "network" in read_json(run / "settings.json"):
         found = [run] if (run / "metrics.json").exists() else []
     else:
-        found = sorted(path.parent for path in run.glob("*/metrics.json"))
+        found = finished(run)
     if not found:
         raise UsageError(f"{run} holds no finished training.")
     return found

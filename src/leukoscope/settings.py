@@ -7,11 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from leukoscope.errors import UsageError, nearest
 
+_OPTIONS = {"network": "--network", "weights": "--weights", "seed": "--seed, or --seeds"}
+
 
 class TrainingSettings(BaseModel):
     """What, besides the images, decides how a network is trained. Unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     network: str
     size: int = Field(ge=32, le=1024)  # pixels; images are decoded to size × size
@@ -54,7 +56,11 @@ class TrainingSettings(BaseModel):
 
 
 def settings_for(
-    network: str, *, weights: str = "none", overrides: Mapping[str, Any] | None = None
+    network: str,
+    *,
+    weights: str = "none",
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
 ) -> tuple[TrainingSettings, dict[str, str]]:
     """The network's recipe with `overrides`, and the reason for each value of the recipe.
 
@@ -63,15 +69,15 @@ def settings_for(
     from leukoscope.recipes import recipe
 
     overrides = dict(overrides or {})
-    for key in ("network", "weights"):
+    for key, option in _OPTIONS.items():
         if key in overrides:
-            raise UsageError(f"{key} is no setting of its own here; it has the option --{key}.")
+            raise UsageError(f"{key} is no setting of its own here; it has the option {option}.")
     values, reasons = recipe(network, scratch=weights == "none")
     if "size" in overrides and "early_size" not in overrides:
         overrides = {"early_size": None, "early_epochs": 0} | overrides
     if "epochs" in overrides and "early_epochs" not in overrides:
         overrides["early_epochs"] = _share(values, overrides["epochs"])
-    chosen = {"network": network, "weights": weights} | values | overrides
+    chosen = {"network": network, "weights": weights, "seed": seed} | values | overrides
     try:
         settings = TrainingSettings.model_validate(chosen)
     except ValidationError as error:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from leukoscope import outcome
 from leukoscope.data import splits
-from leukoscope.data.samples import SPLITS, Sample, Task, fingerprint, write_samples
+from leukoscope.data.samples import (
+    SPLITS,
+    Sample,
+    Task,
+    fingerprint,
+    read_samples,
+    split_fingerprint,
+    write_samples,
+)
 from leukoscope.errors import UsageError
 from leukoscope.files import make_folder, read_json, write_json
 from leukoscope.outcome import Training
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 _COUNTS = tuple(f"n_{split}" for split in SPLITS)
+_OTHERS = {"fingerprint": "other images", "split_fingerprint": "another split of the images"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +152,7 @@ def _settings_of_folds(
     trial: Trial, folds: Sequence[Sequence[Sample]], task: Task
 ) -> dict[str, Any]:
     each = [_settings(trial, rows, task) for rows in folds]
+    del each[0]["split_fingerprint"]  # each fold has its own
     mean = {key: round(sum(one[key] for one in each) / len(each)) for key in _COUNTS[:2]}
     return {"folds": len(folds)} | each[0] | mean | {"n_test": len(folds[0])}
 
@@ -156,6 +166,7 @@ def _settings(trial: Trial, rows: Sequence[Sample], task: Task) -> dict[str, Any
         "class_names": list(task.classes),
         "seed": trial.seed,
         "fingerprint": fingerprint(rows),
+        "split_fingerprint": split_fingerprint(rows),
         **dict(zip(_COUNTS, counted.values(), strict=True)),
         **(trial.settings.model_dump() if trial.settings else {"size": trial.size}),
         "reasons": trial.reasons,
@@ -164,15 +175,23 @@ def _settings(trial: Trial, rows: Sequence[Sample], task: Task) -> dict[str, Any
 
 def _compare(trial: Trial, settings: Mapping[str, Any], folder: Path) -> None:
     """Nothing, or `UsageError` when `folder` was made with others."""
-    path = folder / "settings.json"
-    if not path.exists():
+    if not (folder / "settings.json").exists():
         return
-    before = read_json(path)
+    before = _before(folder)
     # A baseline takes the images of the smallest network, and another call may have had others.
     free = {"reasons"} if trial.settings else {"reasons", "size"}
     for key, value in settings.items():
         if key not in free and before.get(key) != value:
+            what = _OTHERS.get(key, f"{key} {before.get(key)}, not {value}")
             raise UsageError(
-                f"{folder} was made with {key} {before.get(key)}, not {value}; choose another "
-                f"--out, or delete the folder."
+                f"{folder} was made with {what}; choose another --out, or delete the folder."
             )
+
+
+def _before(folder: Path) -> dict[str, Any]:
+    """The settings that `folder` was made with; those of an older record, which has no fingerprint
+    of its split, with that of the table beside it."""
+    before, table = read_json(folder / "settings.json"), folder / "samples.csv"
+    if "split_fingerprint" not in before and table.exists():
+        before["split_fingerprint"] = split_fingerprint(read_samples(table))
+    return before

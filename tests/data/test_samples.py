@@ -16,6 +16,7 @@ from leukoscope.data.samples import (
     fingerprint,
     hashed,
     read_samples,
+    split_fingerprint,
     task,
     write_samples,
 )
@@ -171,6 +172,14 @@ def test_the_fingerprint_does_not_depend_on_the_order_of_rows(shuffler: random.R
 def test_the_fingerprint_depends_on_what_makes_the_data(change: dict[str, str]) -> None:
     assert fingerprint([replace(ROWS[0], **change), *ROWS[1:]]) != fingerprint(ROWS)
     assert fingerprint(ROWS[1:]) != fingerprint(ROWS)
+
+
+def test_the_fingerprint_of_the_split_depends_on_it_alone() -> None:
+    rows = [replace(row, split="train") for row in ROWS]
+    other = [replace(rows[0], split="test"), *rows[1:]]
+    assert split_fingerprint(rows[::-1]) == split_fingerprint(rows)
+    assert split_fingerprint(replace(r, group="g") for r in rows) == split_fingerprint(rows)
+    assert split_fingerprint(other) != split_fingerprint(rows)
 
 
 def test_the_fingerprint_is_the_same_for_every_split() -> None:

@@ -1,6 +1,8 @@
 """What each source finds in a folder, and what it says of a folder that is none."""
 
 import csv
+import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -46,13 +48,23 @@ def test_class_folders_become_rows_sorted_and_hashed(tmp_path: Path) -> None:
     assert (found.card.synthetic, found.card.expected_counts, found.warnings) == (False, None, [])
 
 
+@pytest.fixture
+def small_taleqani(monkeypatch: pytest.MonkeyPatch) -> sources.Card:
+    """The card, as if the set had two images of each class."""
+    card = replace(TALEQANI, expected_counts=dict.fromkeys(LABELS, 2))
+    monkeypatch.setattr(sources, "TALEQANI", card)
+    return card
+
+
 @pytest.mark.parametrize("original", [True, False])
-def test_the_taleqani_set_is_known_by_its_folders(tmp_path: Path, original: bool) -> None:
+def test_the_taleqani_set_is_known_by_its_folders(
+    tmp_path: Path, original: bool, small_taleqani: sources.Card
+) -> None:
     root = taleqani(tmp_path / "Original" if original else tmp_path)
     if original:
         touch(tmp_path, "Segmented/Benign/WBC-Benign-001.jpg")
     found = find(str(tmp_path))
-    assert found.card is TALEQANI
+    assert found.card is small_taleqani
     assert found.root == root
     assert len(found.samples) == 8
     assert paths(found)[0] == "Benign/WBC-Benign-001.jpg"
@@ -65,10 +77,30 @@ def test_with_original_or_without_it_is_the_same_data(tmp_path: Path) -> None:
 
 
 def test_counts_that_differ_from_the_card_are_a_warning_with_both(tmp_path: Path) -> None:
-    found = find(taleqani(tmp_path, per_class=3))
+    found = find(taleqani(tmp_path))
+    found = replace(found, card=TALEQANI)
     (sentence,) = found.warnings
     assert "should hold Benign 504, Early 985, Pre 963, Pro 804" in sentence
-    assert f"found Benign 3, Early 3, Pre 3, Pro 3 in {tmp_path}." in sentence
+    assert f"found Benign 2, Early 2, Pre 2, Pro 2 in {tmp_path}." in sentence
+
+
+@pytest.mark.parametrize(("few", "known"), [(54, True), (53, False)])
+def test_the_taleqani_set_may_lack_a_tenth(tmp_path: Path, few: int, known: bool) -> None:
+    """Another set of the same classes has neither its licence nor its citation."""
+    expected = dict.fromkeys(LABELS, 60) | {"Pre": few}
+    for label, count in expected.items():
+        (tmp_path / label).mkdir()
+        for number in range(count):
+            (tmp_path / label / f"{number}.jpg").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        card = replace(TALEQANI, expected_counts=dict.fromkeys(LABELS, 60))
+        patch.setattr(sources, "TALEQANI", card)
+        found = sources.folder(tmp_path)
+    assert (found.card == card) is known
+    if not known:
+        assert (found.card.name, found.card.licence) == (tmp_path.name, "")
+        assert found.card.notes == (f"Its classes are called like those of the {TALEQANI.title}.",)
+        assert {row.source for row in found.samples} == {tmp_path.name}
 
 
 def test_counts_as_on_the_card_are_no_warning(tmp_path: Path) -> None:
@@ -84,7 +116,7 @@ def test_counts_as_on_the_card_are_no_warning(tmp_path: Path) -> None:
 
 def test_a_card_carries_what_was_found(tmp_path: Path) -> None:
     found = find(taleqani(tmp_path))
-    card = found.card.as_dict(found.samples)
+    card = TALEQANI.as_dict(found.samples)
     assert card["counts"] == dict.fromkeys(LABELS, 2)
     assert card["expected_counts"]["Early"] == 985
     assert "Aria M" in card["citation"]
@@ -95,6 +127,17 @@ def test_all_kinds_of_picture_are_found_whatever_their_case_and_depth(tmp_path: 
     names = ["a/1.JPG", "a/2.jpeg", "a/3.Png", "a/deep/er/4.bmp", "b/5.TIF", "b/6.tiff", "b/7.webp"]
     touch(tmp_path, *names, "a/notes.txt", "a/table.csv", "b/movie.gif", "b/png")
     assert paths(find(tmp_path)) == names
+
+
+def test_a_name_that_is_not_utf_8_is_shown_escaped(tmp_path: Path) -> None:
+    """A table could not hold it."""
+    touch(tmp_path, "a/1.png", "b/1.png")
+    try:
+        (tmp_path / "b" / os.fsdecode(b"b\xe4r.png")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(DataError, match=r"^b/b\\xe4r\.png: the name .* is not UTF-8"):
+        find(tmp_path)
 
 
 def test_what_is_hidden_is_not_there(tmp_path: Path) -> None:
@@ -189,9 +232,11 @@ def test_drawn_smears_are_known_wherever_they_lie(tmp_path: Path) -> None:
     assert find(tmp_path / "samples.csv", root=found.root).card is sources.DRAWN
 
 
-def test_a_table_of_the_taleqani_set_keeps_its_card(tmp_path: Path) -> None:
+def test_a_table_of_the_taleqani_set_keeps_its_card(
+    tmp_path: Path, small_taleqani: sources.Card
+) -> None:
     write_samples(find(taleqani(tmp_path)).samples, tmp_path / "samples.csv")
-    assert find(tmp_path / "samples.csv").card is TALEQANI
+    assert find(tmp_path / "samples.csv").card is small_taleqani
 
 
 def test_kaggle_is_downloaded_and_read_like_the_folder(
@@ -208,7 +253,8 @@ def test_kaggle_is_downloaded_and_read_like_the_folder(
     found = find("kaggle")
     assert asked == [KAGGLE_SLUG] == ["mehradaria/leukemia"]
     assert found.card is TALEQANI
-    assert found.samples == find(tmp_path).samples
+    assert {row.source for row in found.samples} == {"taleqani"}
+    assert paths(found) == paths(find(tmp_path))
 
 
 def test_a_failed_download_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:

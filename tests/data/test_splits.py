@@ -187,6 +187,29 @@ def test_a_scene_with_two_labels_stays_whole() -> None:
     assert all(len(splits) == 1 for splits in sides.values())
 
 
+@pytest.mark.parametrize("count", [5, 6, 11, 16])
+def test_every_fold_tests_a_small_class(count: int) -> None:
+    rows = images(Benign=504, Pro=count)
+    folds = [assign(rows, protocol="random", fold=Fold(number, 5)) for number in range(5)]
+    tested = [row.path for rows in folds for row in rows if row.split == "test"]
+    assert sorted(tested) == sorted(row.path for row in rows)
+    sizes = [shares(rows, "Pro")[2] for rows in folds]
+    assert min(sizes) >= 1
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_folds_are_those_that_they_have_always_been() -> None:
+    """A run of folds is continued, perhaps by a later version."""
+    rows = images(Benign=13, Pro=10)
+    folds = [assign(rows, protocol="random", fold=Fold(number, 5)) for number in range(5)]
+    assert [shares(rows, "Benign")[2] for rows in folds] == [3, 3, 3, 3, 1]
+    assert [row.path for row in folds[4] if row.split == "test"] == [
+        "Benign/0001.png",
+        "Pro/0002.png",
+        "Pro/0005.png",
+    ]
+
+
 def test_a_group_with_two_labels_is_an_error_that_names_both() -> None:
     rows = [
         *grouped({"Benign": [2] * 4, "Pro": [2] * 4}),

@@ -1,23 +1,18 @@
 """What the tests of this room share: small images of two colours, few threads."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from leukoscope.learn.training import TrainingData
 from leukoscope.settings import TrainingSettings
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread() -> Iterator[None]:
-    """On images this small a second thread costs more than it gives."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread(one_thread: None) -> None:
+    """In every test of this room."""
 
 
 @pytest.fixture

@@ -5,27 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
+from red_or_blue import untrained
 
 from leukoscope.evaluate.abstention import class_thresholds, prediction_sets
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
-from leukoscope.learn import calibration, networks
+from leukoscope.learn import calibration
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
+from leukoscope.learn.classifier import Classifier, load
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import answer, predict
 
 TRAIN, VALIDATION, TEST = np.arange(40), np.arange(40, 100), np.arange(100, 130)
 FABRIC = fabric_for("float32")
-
-
-def untrained() -> Classifier:
-    torch.manual_seed(0)
-    config = ClassifierConfig("squeezenet1_1", ("red", "blue"), 32, (0.4,) * 3, (0.1,) * 3)
-    network = networks.build(config.network, 2)
-    torch.nn.init.normal_(network.get_submodule("classifier.1").weight, std=0.3)
-    return Classifier(network.to(memory_format=torch.channels_last), config).eval()
 
 
 @pytest.fixture(scope="module")

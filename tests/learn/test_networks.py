@@ -20,8 +20,10 @@ def smallest(name: str) -> int:
     return 75 if name == "inception_v3" else 64
 
 
-def settings(name: str, size: int = 224, **others: object) -> TrainingSettings:
-    return settings_for(name, overrides={"size": size} | others)[0]
+def settings(
+    name: str, size: int = 224, weights: str = "none", **others: object
+) -> TrainingSettings:
+    return settings_for(name, weights=weights, overrides={"size": size} | others)[0]
 
 
 def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
@@ -120,9 +122,10 @@ def test_a_policy_for_layers_that_are_not_there_is_refused(policy: str) -> None:
         networks.check(settings("vgg16", normalization=policy))
 
 
-def test_frozen_statistics_need_weights() -> None:
-    with pytest.raises(UsageError, match="frozen needs weights"):
-        networks.build("resnet18", 2, normalization="frozen")
+@pytest.mark.parametrize(("key", "value"), [("normalization", "frozen"), ("trainable", "last")])
+def test_what_stays_as_it_is_needs_weights(key: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"{key}={value} needs weights"):
+        networks.check(settings("resnet18", **{key: value}))
 
 
 def test_dropout_is_set_or_left_as_it_is() -> None:
@@ -155,12 +158,14 @@ class TestLocalWeights:
 
     def test_come_back_whole(self, tmp_path: Path) -> None:
         network, file = self.saved(tmp_path)
+        networks.check(settings(self.name, 32, weights=str(file)))
         again = networks.build(self.name, 2, weights=str(file))
         for key, value in network.state_dict().items():
             torch.testing.assert_close(again.state_dict()[key], value, rtol=0, atol=0)
 
     def test_leave_a_last_layer_of_another_size_new(self, tmp_path: Path) -> None:
         network, file = self.saved(tmp_path, classes=4)
+        networks.check(settings(self.name, 32, weights=str(file)))
         ours = networks.build(self.name, 2, weights=str(file)).state_dict()
         theirs = network.state_dict()
         assert ours["fc.weight"].shape == (2, 1024)
@@ -178,7 +183,7 @@ class TestLocalWeights:
     def test_of_another_network_are_refused(self, tmp_path: Path) -> None:
         _, file = self.saved(tmp_path)
         with pytest.raises(UsageError, match="another network than squeezenet1_1") as caught:
-            networks.build("squeezenet1_1", 2, weights=str(file))
+            networks.check(settings("squeezenet1_1", weights=str(file)))
         assert str(file) in str(caught.value)
         assert "the first is features.0.bias." in str(caught.value)
 

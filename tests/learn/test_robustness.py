@@ -2,27 +2,17 @@
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
+from red_or_blue import untrained
 
 from leukoscope.data.perturbations import PERTURBATIONS, perturb
 from leukoscope.evaluate.metrics import evaluate
-from leukoscope.learn import networks
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import predict
 from leukoscope.learn.robustness import Grade, HeldOut, grades
 
 FABRIC = fabric_for("float32")
-
-
-def classifier() -> Classifier:
-    torch.manual_seed(0)
-    config = ClassifierConfig("squeezenet1_1", ("red", "blue"), 32, (0.4,) * 3, (0.1,) * 3)
-    network = networks.build(config.network, 2)
-    torch.nn.init.normal_(network.get_submodule("classifier.1").weight, std=0.3)
-    return Classifier(network.to(memory_format=torch.channels_last), config).eval()
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +24,7 @@ def pixels() -> NDArray[np.uint8]:
 @pytest.fixture(scope="module")
 def targets(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """What the classifier says of the unchanged images, but for every fourth one."""
-    targets = predict(classifier(), pixels, fabric=FABRIC, quiet=True).argmax(axis=1)
+    targets = predict(untrained(), pixels, fabric=FABRIC, quiet=True).argmax(axis=1)
     targets[::4] = 1 - targets[::4]
     return targets
 
@@ -42,7 +32,7 @@ def targets(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
 @pytest.fixture(scope="module")
 def measured(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> list[Grade]:
     rows = {"train": np.arange(16), "validation": np.arange(16, 36)}
-    ours, _ = calibrate(classifier(), pixels, targets, **rows, fabric=FABRIC, quiet=True)
+    ours, _ = calibrate(untrained(), pixels, targets, **rows, fabric=FABRIC, quiet=True)
     tested = HeldOut(ours, pixels[36:], targets[36:], ("",) * 8)
     return grades([tested], fabric=FABRIC, quiet=True)
 
@@ -65,7 +55,7 @@ def test_unchanged_images_have_the_figures_of_the_test(measured: list[Grade]) ->
 def test_a_grade_is_the_figure_of_the_changed_images(
     pixels: NDArray[np.uint8], targets: NDArray[np.int64]
 ) -> None:
-    plain = classifier()
+    plain = untrained()
     rows = grades([HeldOut(plain, pixels, targets, ("",) * 44)], fabric=FABRIC, quiet=True)
     balance = next(one for one in PERTURBATIONS if one.name == "white balance")
     changed = perturb(pixels, balance, 0.2)
@@ -80,8 +70,8 @@ def test_a_grade_is_the_figure_of_the_changed_images(
 
 def test_folds_are_judged_together(pixels: NDArray[np.uint8], targets: NDArray[np.int64]) -> None:
     parts = [slice(0, 20), slice(20, 44)]
-    tested = [HeldOut(classifier(), pixels[p], targets[p], ("",) * len(targets[p])) for p in parts]
-    whole = HeldOut(classifier(), pixels, targets, ("",) * 44)
+    tested = [HeldOut(untrained(), pixels[p], targets[p], ("",) * len(targets[p])) for p in parts]
+    whole = HeldOut(untrained(), pixels, targets, ("",) * 44)
     for ours, theirs in zip(
         grades(tested, fabric=FABRIC, quiet=True),
         grades([whole], fabric=FABRIC, quiet=True),
@@ -95,10 +85,10 @@ def test_intervals_are_over_groups_where_they_are_known(
     pixels: NDArray[np.uint8], targets: NDArray[np.int64]
 ) -> None:
     groups = tuple(f"scene {number // 11}" for number in range(44))
-    row = grades([HeldOut(classifier(), pixels, targets, groups)], fabric=FABRIC, quiet=True)[0]
+    row = grades([HeldOut(untrained(), pixels, targets, groups)], fabric=FABRIC, quiet=True)[0]
     figures = evaluate(
         targets,
-        predict(classifier(), pixels, fabric=FABRIC, quiet=True),
+        predict(untrained(), pixels, fabric=FABRIC, quiet=True),
         classes=("red", "blue"),
         groups=groups,
     )

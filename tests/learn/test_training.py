@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from leukoscope.errors import DataError, LeukoscopeError
 from leukoscope.learn import training
-from leukoscope.learn.classifier import Classifier, load
+from leukoscope.learn.classifier import Classifier, load, normalisation
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import predict
 from leukoscope.learn.training import Epoch, TrainingData, learning_rate, size_of, train
@@ -117,6 +118,25 @@ def test_normalises_by_the_training_images(
     shares = red_and_blue.pixels[:24].reshape(-1, 3) / 255
     np.testing.assert_allclose(classifier.config.mean, shares.mean(axis=0), rtol=1e-9)
     np.testing.assert_allclose(classifier.config.std, shares.std(axis=0), rtol=1e-9)
+
+
+def test_weights_of_a_classifier_see_what_they_were_trained_on(
+    red_and_blue: TrainingData, settings: Settings, tmp_path: Path
+) -> None:
+    """Its own channel statistics; weights of any other file see what ImageNet's do."""
+    darker = replace(red_and_blue, pixels=red_and_blue.pixels // 2)
+    first, _ = train(darker, settings(epochs=1), tmp_path / "first", quiet=True)
+    weights = tmp_path / "first" / "classifier" / "model.safetensors"
+    config = first.config
+    assert normalisation(config.network, str(weights)) == (config.mean, config.std)
+    alone = shutil.copy(weights, tmp_path)
+    assert normalisation(config.network, str(alone)) == (
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+    )
+    tuned = settings(epochs=1, weights=str(weights))
+    second, _ = train(red_and_blue, tuned, tmp_path / "second", quiet=True)
+    assert (second.config.mean, second.config.std) == (config.mean, config.std)
 
 
 def test_leaves_a_classifier_and_a_history_and_no_checkpoint(
@@ -245,7 +265,7 @@ def test_goes_on_without_repeating_an_epoch(
     assert seen == [0, 1, 2, 2]
 
 
-@pytest.mark.parametrize("other", ["settings", "images"])
+@pytest.mark.parametrize("other", ["settings", "images", "split"])
 def test_a_checkpoint_of_another_training_is_refused(
     other: str,
     red_and_blue: TrainingData,
@@ -260,11 +280,32 @@ def test_a_checkpoint_of_another_training_is_refused(
     data, chosen = red_and_blue, settings(epochs=1)
     if other == "settings":
         chosen = settings(epochs=1, learning_rate=0.5)
-    else:
+    elif other == "images":
         data = replace(data, fingerprint="others")
+    else:
+        data = replace(data, train=np.arange(8, 32), validation=np.arange(8))
     with pytest.raises(LeukoscopeError, match=r"checkpoint\.pt belongs to a training with other"):
         train(data, chosen, tmp_path, quiet=True)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_a_checkpoint_that_does_not_name_its_rows_is_continued(
+    red_and_blue: TrainingData,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As those of older trainings, whose split is known by the table beside them."""
+    monkeypatch.setattr(training._Run, "finish", lambda run: None)
+    train(red_and_blue, settings(epochs=1), tmp_path, quiet=True)
+    monkeypatch.undo()
+    path = tmp_path / "checkpoint.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    del checkpoint["rows"]
+    torch.save(checkpoint, path)
+    before = (tmp_path / "history.csv").read_bytes()
+    train(red_and_blue, settings(epochs=1), tmp_path, quiet=True)
+    assert (tmp_path / "history.csv").read_bytes() == before
 
 
 @pytest.mark.parametrize("steps", [3, 1])
@@ -275,7 +316,7 @@ def test_a_loss_that_is_not_a_number_stops_with_a_sentence(
     wild = settings(network="squeezenet1_1", epochs=1, batch=24 // steps, learning_rate=1e30)
     with pytest.raises(LeukoscopeError, match=r"squeezenet1_1 diverged in epoch 1") as caught:
         train(red_and_blue, wild, tmp_path, quiet=True)
-    assert "--set learning_rate=3.3e+29" in str(caught.value)
+    assert "--set learning_rate=3.3e+29 --out " in str(caught.value)
     assert not (tmp_path / "classifier").exists()
     assert not (tmp_path / "checkpoint.pt").exists()
 

@@ -128,9 +128,22 @@ def fingerprint(samples: Iterable[Sample]) -> str:
     return whole.hexdigest()
 
 
+def split_fingerprint(samples: Iterable[Sample]) -> str:
+    """One SHA-256 over who trains, who validates and who is tested, whatever the order of rows."""
+    digest = hashlib.sha256()
+    for sample in sorted(samples, key=lambda sample: sample.path):
+        digest.update(repr((sample.path, sample.split)).encode())
+    return digest.hexdigest()
+
+
 def counts(samples: Iterable[Sample]) -> dict[str, int]:
     """Images per label, by name."""
     return dict(sorted(Counter(sample.label for sample in samples).items()))
+
+
+def listing(counts: Mapping[str, int]) -> str:
+    """Such counts in words."""
+    return ", ".join(f"{name} {n}" for name, n in counts.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ class Source:
         if expected is None or expected == found:
             return []
         return [
-            f"{self.card.title} should hold {_listing(expected)}; found {_listing(found)} "
-            f"in {self.root}."
+            f"{self.card.title} should hold {table.listing(expected)}; found "
+            f"{table.listing(found)} in {self.root}."
         ]
 
 
@@ -112,7 +112,8 @@ def find(data: str | Path, *, root: Path | None = None, draw_into: Path | None =
 def folder(path: Path) -> Source:
     """The images below a folder with one sub-folder per class.
 
-    The Taleqani set is known by its classes, drawn smears by the truth beside them.
+    The Taleqani set is known by its classes and how many images each has, drawn smears by the
+    truth beside them.
     """
     inner = path / "Original"
     if inner.is_dir():
@@ -136,11 +137,7 @@ def folder(path: Path) -> Source:
         )
     from leukoscope.data import synthetic
 
-    card = Card(name=path.resolve().name, title=f"Images in {path}")
-    if synthetic.is_drawn(path):
-        card = DRAWN
-    elif set(rows) == set(TALEQANI.expected_counts or ()):
-        card = TALEQANI
+    card = DRAWN if synthetic.is_drawn(path) else _card(path, {k: len(v) for k, v in rows.items()})
     return Source(
         tuple(
             Sample(image, label, source=card.name)
@@ -149,6 +146,18 @@ def folder(path: Path) -> Source:
         path,
         card,
     )
+
+
+def _card(path: Path, found: dict[str, int]) -> Card:
+    """The card of the Taleqani set for as many images as it has, give or take a tenth of each
+    class; else one that knows the folder only."""
+    card = Card(name=path.resolve().name, title=f"Images in {path}")
+    expected = TALEQANI.expected_counts or {}
+    if found.keys() != expected.keys():
+        return card
+    if all(abs(found[label] - n) <= n / 10 for label, n in expected.items()):
+        return TALEQANI
+    return replace(card, notes=(f"Its classes are called like those of the {TALEQANI.title}.",))
 
 
 def listed(path: Path, *, root: Path | None = None) -> Source:
@@ -171,7 +180,9 @@ def kaggle() -> Source:
             f"{KAGGLE_SLUG} could not be downloaded from Kaggle ({type(error).__name__}: {error}). "
             f"Download it from {TALEQANI.url} and give the folder with --data."
         ) from error
-    return folder(downloaded)
+    found = folder(downloaded)
+    rows = tuple(replace(row, source=TALEQANI.name) for row in found.samples)
+    return Source(rows, found.root, TALEQANI)
 
 
 def drawn(path: Path, *, per_class: int = 100, seed: int = 0, size: int = 96) -> Source:
@@ -191,7 +202,7 @@ def drawn(path: Path, *, per_class: int = 100, seed: int = 0, size: int = 96) ->
 
 def _images(below: Path, root: Path) -> list[str]:
     return [
-        entry.relative_to(root).as_posix()
+        _name(entry.relative_to(root))
         for entry in below.rglob("*")
         if entry.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in entry.relative_to(root).parts)
@@ -199,5 +210,12 @@ def _images(below: Path, root: Path) -> list[str]:
     ]
 
 
-def _listing(counts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {n}" for name, n in counts.items())
+def _name(path: Path) -> str:
+    """The path as it stands in a table, which is UTF-8."""
+    name = path.as_posix()
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise DataError(f"{shown}: the name of this file is not UTF-8; rename it.") from error
+    return name

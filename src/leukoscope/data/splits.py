@@ -54,7 +54,7 @@ def assign(
         test = parts == 0
         validation = parts == (1 if protocol == "random" else _typical(parts, rows, 1))
     else:
-        test = divide(rows, fold.count, seed) == fold.number
+        test = _folds(rows, protocol, fold.count, seed) == fold.number
         rest = np.flatnonzero(~test)
         kept = [rows[row] for row in rest]
         eighths = _EIGHTHS if protocol == "random" else min(_EIGHTHS, _fewest_groups(kept)[0])
@@ -80,15 +80,28 @@ def check_protocol(protocol: str) -> None:
         )
 
 
-def _random(rows: Sequence[Sample], parts: int, seed: int) -> NDArray[np.int64]:
+def _folds(rows: Sequence[Sample], protocol: str, parts: int, seed: int) -> NDArray[np.int64]:
+    if protocol != "random":
+        return _grouped(rows, parts, seed)
+    return _random(rows, parts, seed, filled=True)
+
+
+def _random(
+    rows: Sequence[Sample], parts: int, seed: int, *, filled: bool = False
+) -> NDArray[np.int64]:
     """The part of each row, classes alike in all; the first parts are rounded up, so that small
-    classes are tested."""
+    classes are tested. With `filled`, a class whose last part would then be empty is divided
+    evenly."""
     part_of: dict[str, int] = {}
     for number, label in enumerate(sorted({row.label for row in rows})):
         paths = [row.path for row in rows if row.label == label]
         shuffled = np.random.default_rng([seed, number]).permutation(paths).tolist()
-        size = math.ceil(len(paths) / parts)
-        part_of |= {path: position // size for position, path in enumerate(shuffled)}
+        count, size = len(paths), math.ceil(len(paths) / parts)
+        evenly = filled and size * (parts - 1) >= count
+        part_of |= {
+            path: position * parts // count if evenly else position // size
+            for position, path in enumerate(shuffled)
+        }
     return np.array([part_of[row.path] for row in rows])
 
 

@@ -170,6 +170,16 @@ def read_config(folder: Path) -> ClassifierConfig:
     return config
 
 
+def normalisation(network: str, weights: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per channel that these weights expect: those of the classifier
+    in whose folder they are; else those of the network's ImageNet weights."""
+    path = Path(weights)
+    if path.name == WEIGHTS and (path.parent / "config.json").exists():
+        config = read_config(path.parent)
+        return config.mean, config.std
+    return networks.imagenet_normalisation(network)
+
+
 def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:
     return {
         f"{layer}.{part}": torch.from_numpy(np.asarray(getattr(memory, part)))

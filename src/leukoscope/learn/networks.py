@@ -36,7 +36,10 @@ def check_name(name: str) -> None:
 
 
 def check(settings: TrainingSettings) -> None:
-    """Nothing, or `UsageError`: no such network, or one that cannot have these settings."""
+    """Nothing, or `UsageError`: no such network, or one that cannot have these settings or weights.
+
+    ImageNet weights that can neither be found nor fetched raise `LeukoscopeError`.
+    """
     name = settings.network
     network = empty(name, 2, normalization=settings.normalization).eval()
     device = next(network.parameters()).device  # meta: shapes are checked, nothing is computed
@@ -48,6 +51,12 @@ def check(settings: TrainingSettings) -> None:
             raise UsageError(
                 f"{name} cannot take images of {size} px: {reason(error)}. Try --set size=224."
             ) from error
+    if settings.weights != "none":
+        _fitting(network, name, settings.weights)
+    elif settings.normalization == "frozen":
+        raise UsageError("normalization=frozen needs weights: untrained statistics say nothing.")
+    elif settings.trainable == "last":
+        raise UsageError("trainable=last needs weights: untrained layers below it say nothing.")
 
 
 def imagenet_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -72,20 +81,16 @@ def build(
     `weights` is `none`, `imagenet`, or a `.safetensors` file with weights of the same network
     (torchvision's names; a last layer of another size is left out).
     """
-    if normalization == "frozen" and weights == "none":
-        raise UsageError("normalization=frozen needs weights: untrained statistics say nothing.")
     network = skeleton(name, classes, normalization=normalization, initialise=weights == "none")
     if dropout is not None:
         for module in network.modules():
             if isinstance(module, nn.Dropout):
                 module.p = dropout
-    head = last_layer(network)
     if weights != "none":
-        state, origin = _imagenet(name) if weights == "imagenet" else _local(Path(weights))
-        _load(network, name, state, head, origin)
+        network.load_state_dict(_fitting(network, name, weights), strict=False)
     if trainable == "last":
         network.requires_grad_(False)
-        network.get_submodule(head).requires_grad_(True)
+        network.get_submodule(last_layer(network)).requires_grad_(True)
     return network
 
 
@@ -266,8 +271,11 @@ def _local(path: Path) -> tuple[dict[str, Tensor], str]:
     return {key.removeprefix("network."): value for key, value in state.items()}, str(path)
 
 
-def _load(network: nn.Module, name: str, state: dict[str, Tensor], head: str, origin: str) -> None:
-    own = network.state_dict()
+def _fitting(network: nn.Module, name: str, weights: str) -> dict[str, Tensor]:
+    """The tensors of the weights, but for a last layer of another size; `UsageError` when they are
+    of another network than this one, which may be on the device `meta`."""
+    state, origin = _imagenet(name) if weights == "imagenet" else _local(Path(weights))
+    own, head = network.state_dict(), last_layer(network)
     state = {key: value for key, value in state.items() if not key.startswith(_AUXILIARY)}
     for key in (f"{head}.weight", f"{head}.bias"):
         if key in state and state[key].shape != own[key].shape:
@@ -283,7 +291,7 @@ def _load(network: nn.Module, name: str, state: dict[str, Tensor], head: str, or
             f"{origin} holds weights of another network than {name}: "
             f"{len(wrong)} tensors differ, the first is {wrong[0]}."
         )
-    network.load_state_dict(state, strict=False)
+    return state
 
 
 class _SumOverProcesses(torch.autograd.Function):

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -105,7 +104,7 @@ class _Run:
         mean, std = (
             _channel_statistics(data.pixels[data.train])
             if settings.weights == "none"
-            else networks.imagenet_normalisation(settings.network)
+            else classifiers.normalisation(settings.network, settings.weights)
         )
         config = ClassifierConfig(
             network=settings.network,
@@ -187,8 +186,9 @@ class _Run:
         if not math.isfinite(loss):
             raise LeukoscopeError(
                 f"The training of {self.settings.network} diverged in epoch "
-                f"{len(self.history) + 1}: its loss is not a number. Try a lower rate, "
-                f"--set learning_rate={self.settings.learning_rate / 3:.2g}."
+                f"{len(self.history) + 1}: its loss is not a number. Try a lower rate "
+                f"in another folder: --set learning_rate={self.settings.learning_rate / 3:.2g} "
+                f"--out {self.settings.network}-lower."
             )
 
     def _step(self, logits: Tensor, targets: Tensor) -> float:
@@ -251,6 +251,7 @@ class _Run:
         checkpoint = {
             "settings": self.settings.model_dump_json(),
             "fingerprint": self.data.fingerprint,
+            "rows": self._rows(),
             "history": [astuple(epoch) for epoch in self.history],
             "network": state,
             "optimizer": self.optimizer.state_dict(),
@@ -271,14 +272,19 @@ class _Run:
         if (
             checkpoint["settings"] != self.settings.model_dump_json()
             or checkpoint["fingerprint"] != self.data.fingerprint
+            or checkpoint.get("rows", self._rows()) != self._rows()  # older ones have none
         ):
             raise LeukoscopeError(
-                f"{path} belongs to a training with other settings or images; "
+                f"{path} belongs to a training with other settings, images or split; "
                 f"choose another folder, or delete it."
             )
         self.classifier.network.load_state_dict(checkpoint["network"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.history = [Epoch(*values) for values in checkpoint["history"]]
+
+    def _rows(self) -> list[list[int]]:
+        """Who trains, and who validates."""
+        return [self.data.train.tolist(), self.data.validation.tolist()]
 
     def finish(self) -> Classifier:
         """The best epoch's classifier, saved; the checkpoint is no longer needed."""
@@ -356,8 +362,3 @@ def _on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     if device.type == "cuda" and pixels.nbytes < torch.cuda.mem_get_info(device)[0] / 2:
         return torch.from_numpy(np.asarray(pixels)).to(device)
     return torch.from_numpy(np.asarray(pixels))
-
-
-def label_rows(splits: Sequence[str], split: str) -> NDArray[np.int64]:
-    """The numbers of the rows in this split."""
-    return np.flatnonzero(np.asarray(splits) == split)

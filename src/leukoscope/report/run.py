@@ -16,7 +16,10 @@ from leukoscope.evaluate.metrics import evaluate, from_json
 from leukoscope.files import read_csv, read_json
 
 BASELINES = ("colour-forest", "majority")
-IDENTITY = ("network", "protocol", "classes", "seed", "reasons")  # not part of a recipe
+IDENTITY = (  # not part of a recipe
+    *("network", "protocol", "classes", "seed", "reasons"),
+    *("fingerprint", "split_fingerprint"),
+)
 
 TABLED = (
     *("loss", "accuracy", "precision", "recall", "f1"),

@@ -859,17 +859,16 @@ def test_predicting_gives_an_unreadable_picture_a_row_with_its_error(
 
 
 @pytest.mark.parametrize(
-    ("classifier", "path", "expected"),
+    ("words", "expected"),
     [
-        ("none", "a.png", "a.png is not there"),
-        ("none", ".", "config.json cannot be read: No such file or directory"),
+        (("no-classifier", "."), "no-classifier is not there"),  # then it must be a picture
+        (("a.png",), "a.png is not there"),
     ],
 )
 def test_predicting_without_pictures_or_classifier(
-    data: Path, tmp_path: Path, classifier: str, path: str, expected: str
+    data: Path, tmp_path: Path, words: tuple[str, ...], expected: str
 ) -> None:
-    answer = call(
-        "predict", tmp_path / classifier, data / "Pro" / path, "--out", tmp_path / "x.csv"
-    )
+    named = [data / "Pro" / word for word in words]
+    answer = call("predict", *named, "--out", tmp_path / "x.csv")
     assert expected in sentence(answer, status=2)
     assert not (tmp_path / "x.csv").exists()

@@ -1,6 +1,6 @@
 """What an audit finds of what was planted in drawn smears, and what it invents in clean ones.
 
-    python benchmarks/planted.py [--seeds 20] [--per-class 40] [--size 224]
+    python benchmarks/planted.py [--seeds 20] [--first 0] [--per-class 40] [--size 224]
 
 Each seed draws two sets. In the planted one are copies, shifted and turned fields, sessions of
 different looks, and a scale bar that goes with the class; in the clean one every field is a scene
@@ -79,13 +79,14 @@ def _shortcuts(smears: Smears, facts: list[Facts]) -> tuple[str, ...]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first of the seeds")
     parser.add_argument("--per-class", type=int, default=40)
     parser.add_argument("--size", type=int, default=224)
     given = parser.parse_args()
     size, per_class = given.size, given.per_class
     print("| seed | set | planted | found | misplaced | invented | sessions (ARI) | shortcuts |")
     print("|---|---|---|---|---|---|---|---|")
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         sets = {
             "planted": draw(
                 per_class=per_class,

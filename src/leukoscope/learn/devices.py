@@ -76,7 +76,7 @@ def keep_freed_memory() -> None:
     """Nothing; memory that is freed stays with this process, ready for the next step.
 
     glibc gives large blocks back to the system when they are freed, and the system clears each
-    page when it is asked for again: up to half of a training step (see docs/results).
+    page when it is asked for again, which can take as long as computing with it.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -38,7 +38,7 @@ from leukoscope.data.novelties import blank, noise, text
 from leukoscope.data.perturbations import PERTURBATIONS, perturb
 from leukoscope.evaluate.intervals import clopper_pearson
 from leukoscope.evaluate.novelty import ACCEPTED, novelty, remember
-from leukoscope.files import read_csv
+from leukoscope.files import make_folder, read_csv
 from leukoscope.learn import networks
 from leukoscope.learn.classifier import load
 from leukoscope.learn.devices import fabric_for
@@ -345,7 +345,7 @@ def main() -> None:
     given = parser.parse_args()
     for folder in given.trainings:
         training, started = outcome.read(folder), time.perf_counter()
-        kept = given.cache / f"{folder.name}.npz" if given.cache else None
+        kept = make_folder(given.cache) / f"{folder.name}.npz" if given.cache else None
         if kept is not None and kept.exists():
             seen = _read(kept)
         else:

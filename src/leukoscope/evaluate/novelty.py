@@ -2,7 +2,7 @@
 
 A classifier answers every picture, a photograph of a cat too, and with certainty. What its last
 layer sees cannot tell: trained to part two classes, it has forgotten all else. What its early
-layers see can (docs/results/novelty.md compares them). So an image is held against remembered
+layers see can (benchmarks/novelty.py compares them). So an image is held against remembered
 training images at several depths, and is novel when it is far from all of them at one.
 """
 

@@ -5,7 +5,7 @@ of Statistics 9, 1981), whose weights are Exp(1). Half an image that is right an
 is wrong are added to every share, so that 51 of 51 keeps a lower bound; where images of a group err
 together, as many as count as one. With single images this is Jeffreys' interval exactly (Brown, Cai
 and DasGupta, Statistical Science 16, 2001). The percentiles of the ordinary bootstrap hold the
-truth too seldom where errors or groups are few (docs/results/evidence-numerics.md).
+truth too seldom where errors or groups are few (benchmarks/coverage.py).
 `scipy.stats.bootstrap` and the package confidenceinterval resample single rows, and calculate the
 figure anew for each.
 """

@@ -14,7 +14,7 @@ from leukoscope.learn import networks
 from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.prediction import outputs
 
-_REMEMBERED = 512  # training images at most: their number changes little (docs/results/novelty.md)
+_REMEMBERED = 512  # training images at most: their number changes little (benchmarks/novelty.py)
 
 
 def calibrate(

@@ -367,7 +367,7 @@ def test_of_several_seeds_the_page_says_which_is_shown(fake_run: FakeRun) -> Non
     drawn = [words(one) for one in re.findall(r"<figcaption>.*?</figcaption>", told, re.DOTALL)]
     assert sum("Seed 0 shown." in one for one in drawn) == 3  # calibration, abstention, robustness
     assert "seed 0 shown" in words(told).split("Protocol Random split")[0]
-    (row, _) = rows(told, "Mean over the 2 seeds")
+    (row, _) = rows(told, "Mean over 2 seeds")
     accuracies = [
         json.loads((run / f"alexnet-random-seed{seed}" / "metrics.json").read_text())["accuracy"]
         for seed in range(2)

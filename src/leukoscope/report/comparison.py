@@ -146,6 +146,14 @@ class Comparison:
         return max(self.networks, key=lambda one: (one.accuracy, -one.loss), default=None)
 
     @property
+    def seeds_in_words(self) -> str:
+        """How many seeds are behind a row, or from how many to how many."""
+        counts = sorted({len(one.results) for one in self.entrants})
+        if len(counts) > 1:
+            return f"{counts[0]} to {counts[-1]} seeds"
+        return wording.count(counts[0], "seed")
+
+    @property
     def seeds(self) -> int:
         """The largest number of seeds behind one row."""
         return max(len(one.results) for one in self.entrants)

@@ -47,7 +47,7 @@ def comparison_table(comparison: Comparison, rows: dict[str, dict[str, Measured]
         title = _TITLES.get(name, name.replace("_", " ").capitalize())
         columns.append(Column(title, kind, name.replace("_", "-")))
     entrants = (*comparison.networks, *comparison.baselines)
-    over = f", means over {comparison.seeds} seeds" if comparison.seeds > 1 else ""
+    over = f", means over {comparison.seeds_in_words}" if comparison.seeds > 1 else ""
     return Table(
         stem=f"{comparison.key}-comparison",
         caption=f"Figures on the test images: {comparison.title}{over}.",

@@ -34,7 +34,7 @@ def spread(comparison: Comparison) -> Table | None:
     rows = [_row(entrant) for entrant in entrants]
     return Table(
         f"{comparison.key}-seeds",
-        f"Mean over the {comparison.seeds} seeds, and below it the lowest and the highest of them; "
+        f"Mean over {comparison.seeds_in_words}, and below it the lowest and the highest of them; "
         f"split and training change with the seed. These are no confidence intervals.",
         (Column("Network"), *_FIGURES),
         tuple(rows),

@@ -142,10 +142,7 @@ def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[
 
 def crossing(samples: Sequence[Sample], audited: Audited | None, protocol: str) -> Leaks:
     """What crosses the split of these rows; `DataError` for what the protocol forbids."""
-    if audited is None:
-        found = leaks.find(samples)
-    else:
-        found = leaks.find(samples, audited.overlaps, audited.sessions)
+    found = _leaks(samples, audited)
     if found.forbidden(protocol):
         raise DataError(f"The protocol {protocol!r} forbids this split: {found.sentence}")
     return found
@@ -176,11 +173,12 @@ def leaks_behind(
     record = next((one for one in (beside, *folds) if (one / "settings.json").exists()), None)
     if record is not None:
         protocol = str(read_json(record / "settings.json").get("protocol", protocol))
-    return leaks.pooled([_behind(read_samples(one), folder) for one in tables]), protocol
+    parts = [read_samples(one) for one in tables]
+    audited = None if folder is None else read(folder, parts[0])  # all folds are of the same rows
+    return leaks.pooled([_leaks(rows, audited) for rows in parts]), protocol
 
 
-def _behind(rows: Sequence[Sample], folder: Path | None) -> Leaks:
-    if folder is None:
+def _leaks(rows: Sequence[Sample], audited: Audited | None) -> Leaks:
+    if audited is None:
         return leaks.find(rows)
-    audited = read(folder, rows)
     return leaks.find(rows, audited.overlaps, audited.sessions)

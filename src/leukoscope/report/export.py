@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from leukoscope.files import make_folder, replacing, write_csv, write_text
+from leukoscope.files import make_folder, write_csv, write_text
 from leukoscope.report.tables import Table, printed, whole
 
 KINDS = ("csv", "md", "tex")
@@ -39,13 +39,6 @@ def remove_others(folder: Path, written: Iterable[Path], kinds: Iterable[str]) -
         for old in folder.glob(f"*.{kind}"):
             if old not in kept:
                 old.unlink()
-
-
-def write_figure(content: bytes, path: Path) -> Path:
-    """The path, which holds this content."""
-    with replacing(path) as beside:
-        beside.write_bytes(content)
-    return path
 
 
 def markdown(table: Table, *, mark: str = "") -> str:

@@ -55,7 +55,7 @@ def float32(classifier: Path, _graph: Path) -> Answer:
     """torchvision's own inference: normalised float32, N×3×S×S, contiguous."""
     import torch
 
-    from leukoscope.learn.classifier import read_config
+    from leukoscope.learn.folder import read_config
 
     network, config = plain(classifier), read_config(classifier)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (config.mean, config.std))
@@ -110,7 +110,7 @@ def alone(open_: Callable[[Path, Path], Answer], classifier: Path, graph: Path, 
     import numpy as np
 
     from leukoscope.data.images import decode
-    from leukoscope.learn.classifier import read_config
+    from leukoscope.learn.folder import read_config
 
     size = read_config(classifier).size
     pixels = np.stack([decode(path, size) for path in paths])
@@ -147,7 +147,7 @@ def dataloader(classifier: Path, paths: list[Path]) -> tuple[float, list[int]]:
     import torch
     from torch.utils.data import DataLoader
 
-    from leukoscope.learn.classifier import read_config
+    from leukoscope.learn.folder import read_config
 
     network, config = plain(classifier), read_config(classifier)
     pictures = Pictures(paths, config.size, config.mean, config.std)
@@ -165,7 +165,7 @@ def predict(classifier: Path, paths: list[Path]) -> tuple[float, list[int]]:
     """Files to a table by `leukoscope predict`, without the start of Python; the second time."""
     import csv
 
-    from leukoscope.learn.classifier import read_config
+    from leukoscope.learn.folder import read_config
     from leukoscope.scoring import Scoring, score
 
     classes = read_config(classifier).classes
@@ -202,7 +202,7 @@ def measure(arm: str, given: argparse.Namespace, classifier: Path, graph: Path) 
 
 def compare(given: argparse.Namespace, classifier: Path, graph: Path) -> None:
     """Prints a row for each arm of one classifier."""
-    from leukoscope.learn.classifier import read_config
+    from leukoscope.learn.folder import read_config
 
     network = read_config(classifier).network
     rounds = [

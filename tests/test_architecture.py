@@ -155,3 +155,10 @@ def test_the_command_line_starts_without_what_is_heavy() -> None:
     assert not heavy & loaded
     ours = {room(name) for name in loaded if name.startswith("leukoscope.")}
     assert ours <= {"cli", "errors", "files"}
+
+
+def test_the_classifier_of_the_package_answers_without_torch() -> None:
+    code = "from leukoscope.serve.model import open_model\nopen_model(None)"
+    loaded = loaded_by(code)
+    assert "onnxruntime" in loaded
+    assert not {"torch", "torchvision", "sklearn"} & loaded

@@ -27,9 +27,11 @@ from leukoscope.data.predictions import Predictions, read_predictions
 from leukoscope.data.samples import Sample, digest
 from leukoscope.errors import DataError, Interrupted, UsageError
 from leukoscope.learn import networks
+from leukoscope.learn.answers import together
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
-from leukoscope.learn.prediction import answer, predict, together
+from leukoscope.learn.classifier import Classifier, load
+from leukoscope.learn.folder import ClassifierConfig
+from leukoscope.learn.prediction import answer, predict
 from leukoscope.scoring import Scored, Scoring, score
 
 SIZE = 32

@@ -489,8 +489,9 @@ def slim(
 
     done = slimming.slim(hub.find(classifier), out)
     print(
-        f"{out}: {done.megabytes:.1f} MB instead of {done.megabytes_before:.1f} MB; no probability "
-        f"of {done.images} trial images changes by more than {done.difference:.1g}."
+        f"{out}: weights of {done.weights:.1f} MB instead of {done.weights_before:.1f} MB, and a "
+        f"graph of {done.graph:.1f} MB; no probability of {done.images} trial images changes by "
+        f"more than {done.difference:.1g}."
     )
 
 

@@ -12,7 +12,7 @@ from leukoscope.data.tables import Columns, Kind, Row
 from leukoscope.evaluate.intervals import group_bootstrap
 
 if TYPE_CHECKING:
-    from leukoscope.learn.prediction import Answers
+    from leukoscope.learn.answers import Answers
 
 
 def pool_fields(answers: "Answers", nuclei: NDArray[np.float64], classes: Sequence[str]) -> Row:

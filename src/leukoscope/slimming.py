@@ -18,17 +18,19 @@ _HEADING = "## Weights"
 
 @dataclass(frozen=True, slots=True)
 class Slimmed:
-    """What became of a classifier's folder."""
+    """What became of a classifier, in megabytes."""
 
-    megabytes_before: float
-    megabytes: float
+    weights_before: float
+    weights: float
+    graph: float
     images: int  # drawn smears and noise
     difference: float  # between any two probabilities of them, before and after
 
 
 def slim(folder: Path, out: Path) -> Slimmed:
     """What was saved, and what it changes; `out` is the classifier in `folder` with weights in half
-    precision, its memories, its model card and the list of files it has seen.
+    precision, as PyTorch's and in a graph for ONNX Runtime that needs no PyTorch, its memories, its
+    model card and the list of files it has seen.
 
     `leukoscope slim RUN/<trial>/classifier --out src/leukoscope/classifiers/default` makes the
     classifier of the package. Raises `LeukoscopeError`, and writes nothing, where a trial image
@@ -37,18 +39,22 @@ def slim(folder: Path, out: Path) -> Slimmed:
     if out.resolve() == folder.resolve():
         raise UsageError(f"{out} is the classifier itself; name another folder.")
     from leukoscope.learn import classifier as classifiers
+    from leukoscope.learn.backends import ONNX
     from leukoscope.learn.devices import inference_device
-    from leukoscope.learn.export import trial_images
+    from leukoscope.learn.export import check_libraries, trial_images, write_graph
+    from leukoscope.learn.folder import WEIGHTS
+    from leukoscope.learn.folding import fold_batch_norms
     from leukoscope.learn.prediction import predict
 
+    check_libraries()
     classifier = classifiers.load(folder)
     pixels, exact = trial_images(classifier.config.size), inference_device("float32", "cpu")
+    before = predict(classifier, pixels, fabric=exact, quiet=True)
+    fold_batch_norms(classifier.network)
     with TemporaryDirectory() as scratch:
         classifier.save(Path(scratch), half=True)
         rounded = classifiers.load(Path(scratch))
-    before, after = (
-        predict(one, pixels, fabric=exact, quiet=True) for one in (classifier, rounded)
-    )
+    after = predict(rounded, pixels, fabric=exact, quiet=True)
     difference = float(np.abs(after - before).max())
     if not difference <= TOLERANCE:  # NaN too
         raise LeukoscopeError(
@@ -62,7 +68,14 @@ def slim(folder: Path, out: Path) -> Slimmed:
     if (folder / CARD).is_file():
         _write_card(folder / CARD, out / CARD, len(pixels), difference)
     classifier.save(out, half=True)
-    return Slimmed(_megabytes(folder), _megabytes(out), len(pixels), difference)
+    write_graph(rounded, out / ONNX)
+    return Slimmed(
+        weights_before=_megabytes(folder / WEIGHTS),
+        weights=_megabytes(out / WEIGHTS),
+        graph=_megabytes(out / ONNX),
+        images=len(pixels),
+        difference=difference,
+    )
 
 
 def _write_card(card: Path, path: Path, images: int, difference: float) -> None:
@@ -75,5 +88,5 @@ def _write_card(card: Path, path: Path, images: int, difference: float) -> None:
     write_text(path, f"{text}\n\n{section}")
 
 
-def _megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) / 1e6
+def _megabytes(path: Path) -> float:
+    return path.stat().st_size / 1e6

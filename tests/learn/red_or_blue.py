@@ -3,7 +3,8 @@
 import torch
 
 from leukoscope.learn import networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
+from leukoscope.learn.folder import ClassifierConfig
 
 
 def untrained() -> Classifier:

@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from leukoscope.errors import UsageError
-from leukoscope.learn import backends, devices, networks
+from leukoscope.learn import backends, networks, prediction, processor
+from leukoscope.learn.answers import Answers
 from leukoscope.learn.backends import open_backend, open_backends
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
+from leukoscope.learn.classifier import Classifier, load
 from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.export import write_graph
-from leukoscope.learn.prediction import Answers, answer, predict
+from leukoscope.learn.folder import ClassifierConfig
+from leukoscope.learn.prediction import answer, predict
 
 SIZE = 32
 
@@ -81,8 +83,7 @@ def test_the_fastest_is_chosen(
     weights: bool,
     expected: str,
 ) -> None:
-    for module in (backends, devices):
-        monkeypatch.setattr(module, "has_bf16", lambda **_: bf16)
+    monkeypatch.setattr(processor, "has_bf16", lambda: bf16)
     for file in folder.iterdir():
         if weights or file.name != "model.safetensors":
             (tmp_path / file.name).symlink_to(file)
@@ -104,15 +105,15 @@ def test_a_class_that_is_hardly_ahead_is_computed_again(
     ours = load(folder)
     Classifier(ours.network, replace(ours.config, temperature=0.2, accepted=None)).save(tmp_path)
     asked: list[int] = []
-    original = backends.answer
+    original = prediction.answer
 
     def counted(classifier: Classifier, pixels: NDArray[np.uint8], **others: object) -> Answers:
         asked.append(len(pixels))
         return original(classifier, pixels, **others)
 
-    monkeypatch.setattr(backends, "answer", counted)
     pixels = pixels_of(30)
     exact = predict(load(tmp_path), pixels, fabric=fabric_for("float32"), quiet=True)
+    monkeypatch.setattr(prediction, "answer", counted)
     said = open_backend(tmp_path, engine="torch", precision="bf16").answer(pixels).probabilities
     second, first = np.sort(exact, axis=1)[:, -2:].T
     close = np.log(first / second) < 0.2

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from leukoscope.errors import UsageError
 from leukoscope.learn import networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
+from leukoscope.learn.classifier import Classifier, load
+from leukoscope.learn.folder import ClassifierConfig
 
 CONFIG = ClassifierConfig(
     network="shufflenet_v2_x0_5",

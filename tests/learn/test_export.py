@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.learn import export, networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.export import (
     OPSET,
     ExportRefused,
@@ -21,6 +21,7 @@ from leukoscope.learn.export import (
     write_graph,
     write_int8,
 )
+from leukoscope.learn.folder import ClassifierConfig
 
 SIZE = 32
 

@@ -12,7 +12,8 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from leukoscope.learn import networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
+from leukoscope.learn.folder import ClassifierConfig
 from leukoscope.learn.gradcam import explain, gradcam, occlusion, stage
 
 SIDE = 64

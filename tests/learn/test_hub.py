@@ -14,9 +14,10 @@ import torch
 from hub_server import TOKEN, Shelf, server
 
 from leukoscope.errors import UsageError
-from leukoscope.learn import classifier as classifiers
+from leukoscope.learn import folder as folders
 from leukoscope.learn import hub, networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig, load
+from leukoscope.learn.classifier import Classifier, load
+from leukoscope.learn.folder import ClassifierConfig
 
 DRIVER = """
 import json, sys
@@ -139,9 +140,9 @@ def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 def test_the_first_word_is_the_classifier_where_it_is_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifiers, "DEFAULT", tmp_path / "none")
+    monkeypatch.setattr(folders, "DEFAULT", tmp_path / "none")
     assert hub.split(str(folder), ["a.png"]) == (folder, ["a.png"])
     assert hub.split("pictures", ["a.png"]) == (Path("pictures"), ["a.png"])
-    monkeypatch.setattr(classifiers, "DEFAULT", folder)
+    monkeypatch.setattr(folders, "DEFAULT", folder)
     assert hub.split("pictures", ["a.png"]) == (folder, ["pictures", "a.png"])
     assert hub.split(str(folder), []) == (folder, [])

@@ -6,10 +6,12 @@ import torch
 from numpy.typing import NDArray
 
 from leukoscope.learn import networks
+from leukoscope.learn.answers import together
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.devices import fabric_for
-from leukoscope.learn.prediction import answer, predict, together
+from leukoscope.learn.folder import ClassifierConfig
+from leukoscope.learn.prediction import answer, predict
 
 CLASSES = ("Benign", "Early", "Pre")
 

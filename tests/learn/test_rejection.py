@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score
 from leukoscope.data.novelties import NEAR, Novel, drawn
 from leukoscope.learn import networks
 from leukoscope.learn.calibration import calibrate
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.devices import fabric_for
+from leukoscope.learn.folder import ClassifierConfig
 from leukoscope.learn.prediction import answer
 from leukoscope.learn.rejection import Rejection, rejections
 from leukoscope.learn.robustness import HeldOut

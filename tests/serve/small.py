@@ -9,7 +9,8 @@ from colours import CLASSES
 from PIL import Image
 
 from leukoscope.learn import networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
+from leukoscope.learn.folder import ClassifierConfig
 
 SIZE = 32
 

@@ -108,9 +108,9 @@ def test_an_open_address_needs_keys(host: str, tmp_path: Path) -> None:
 def test_without_a_classifier_it_says_what_to_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leukoscope.learn import classifier
+    from leukoscope.learn import folder
 
-    monkeypatch.setattr(classifier, "DEFAULT", tmp_path / "none")
+    monkeypatch.setattr(folder, "DEFAULT", tmp_path / "none")
     with pytest.raises(UsageError, match="leukoscope serve FOLDER"):
         serve(Settings(port=0, database=str(tmp_path / "r.sqlite")))
 

@@ -14,7 +14,8 @@ from colours import CLASSES, RED, picture, review, send, shas
 from leukoscope import cli
 from leukoscope.data.samples import read_samples
 from leukoscope.learn import networks
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
+from leukoscope.learn.folder import ClassifierConfig
 from leukoscope.serve import keys
 
 

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from leukoscope.data import seen
 from leukoscope.data.seen import Seen
 from leukoscope.errors import UsageError
 from leukoscope.files import reason
-from leukoscope.learn import classifier as classifiers
-from leukoscope.learn.classifier import WEIGHTS, ClassifierConfig
-from leukoscope.learn.devices import describe, has_bf16, inference_device, uses_bf16
-from leukoscope.learn.prediction import Answers, answer, judge, together
+from leukoscope.learn import processor
+from leukoscope.learn.answers import Answers, judge, together
+from leukoscope.learn.folder import WEIGHTS, ClassifierConfig, read_config, read_memories
 
 ONNX, ONNX_INT8 = "model.onnx", "model-int8.onnx"
 ENGINES = ("auto", "torch", "onnx")
@@ -90,7 +88,7 @@ def open_backend(
     ):
         if value not in known:
             raise UsageError(f"--{name} is one of {', '.join(known)}, not {value!r}.")
-    config = classifiers.read_config(folder)
+    config = read_config(folder)
     if engine == "auto":
         engine = _fastest(folder, device, precision)
     if engine == "onnx":
@@ -106,13 +104,25 @@ def _fastest(folder: Path, device: str, precision: str) -> str:
     graph, weights = (folder / ONNX).is_file(), (folder / WEIGHTS).is_file()
     if not (graph and weights):
         return "torch" if weights else "onnx"
-    cuda = device != "cpu" and torch.cuda.is_available()
-    quick = cuda or (precision == "auto" and has_bf16(cuda=False))
-    there = importlib.util.find_spec("onnxruntime") is not None
-    return "onnx" if there and not quick else "torch"
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "torch"
+    quick = (precision == "auto" and processor.has_bf16()) or (device != "cpu" and _has_cuda())
+    return "torch" if quick else "onnx"
+
+
+def _has_cuda() -> bool:
+    if not processor.may_have_cuda():
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _torch(folder: Path, device: str, precision: str) -> Backend:
+    from leukoscope.learn import classifier as classifiers
+    from leukoscope.learn.devices import describe, inference_device, uses_bf16
+    from leukoscope.learn.prediction import answer
+
     fabric = inference_device(precision, device)
     classifier = classifiers.load(folder)
     cuda = fabric.device.type == "cuda"
@@ -167,7 +177,7 @@ def _onnx(folder: Path, config: ClassifierConfig, device: str, precision: str) -
         )
     session = open_session(folder / name, device=device)
 
-    memories = None if config.accepted is None else classifiers.read_memories(folder)
+    memories = None if config.accepted is None else read_memories(folder)
     layers = list(memories or ())
 
     def answers(pixels: Pixels) -> Answers:

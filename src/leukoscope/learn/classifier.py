@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,30 +11,18 @@ from torch import Tensor, nn
 
 from leukoscope.errors import UsageError
 from leukoscope.evaluate.novelty import Memory
-from leukoscope.files import make_folder, read_json, replacing, write_text
+from leukoscope.files import make_folder, replacing, write_text
 from leukoscope.learn import networks
+from leukoscope.learn.folder import (
+    NOVELTY,
+    PARTS,
+    WEIGHTS,
+    ClassifierConfig,
+    read_config,
+    read_memories,
+)
 
-DEFAULT = Path(__file__).parents[1] / "classifiers" / "default"  # used when none is named
-WEIGHTS = "model.safetensors"
-NOVELTY = "novelty.safetensors"
-_PARTS = tuple(field.name for field in fields(Memory))
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierConfig:
-    """What besides its weights makes a classifier; `config.json` of its folder."""
-
-    network: str
-    classes: tuple[str, ...]
-    size: int  # pixels; images are decoded to size × size
-    mean: tuple[float, ...]  # per channel, of pixels scaled to 0–1
-    std: tuple[float, ...]
-    normalization: str = "batch"
-    fingerprint: str = ""  # of the samples it learned from
-    temperature: float = 1.0  # divides the logits; 1 until calibrated
-    coverage: float | None = None  # of the prediction sets, demanded in each class
-    set_thresholds: tuple[float, ...] | None = None  # per class; see evaluate.abstention
-    accepted: float | None = None  # share of validation images that are not novel; evaluate.novelty
+_SMALL = 1 / 500  # of all numbers: smaller tensors are not rounded
 
 
 class Classifier(nn.Module):
@@ -83,16 +70,17 @@ class Classifier(nn.Module):
         """`folder` with `config.json` and `model.safetensors`, in the Hugging Face Hub layout, and
         `novelty.safetensors` where it has memories (whose images are in half precision anyway).
 
-        With `half`, weights are rounded to half precision, which `load` makes float32 again. What
-        has one dimension, as biases and the statistics of batch norms, is little and stays whole.
+        With `half`, weights are rounded to half precision, which `load` makes float32 again. Small
+        tensors stay whole: they take no room, and most of what rounding changes comes from those
+        of the first layers.
         """
         make_folder(folder)
         state = self.network.state_dict()
         if half:
-            state = {
-                name: tensor.half() if tensor.ndim > 1 and tensor.is_floating_point() else tensor
-                for name, tensor in state.items()
-            }
+            least = _SMALL * sum(tensor.numel() for tensor in state.values())
+            for name, tensor in state.items():
+                if tensor.ndim > 1 and tensor.is_floating_point() and tensor.numel() >= least:
+                    state[name] = tensor.half()
         save_weights(state, folder / WEIGHTS)
         self.save_calibration(folder)
 
@@ -147,29 +135,6 @@ def load(folder: Path) -> Classifier:
     return Classifier(network, config, memories).eval()
 
 
-def read_config(folder: Path) -> ClassifierConfig:
-    """What `config.json` in `folder` says; `UsageError` when that is not a classifier."""
-    values = read_json(folder / "config.json")
-    known = {field.name for field in fields(ClassifierConfig)}
-    if unknown := sorted(set(values) - known):
-        raise UsageError(f"{folder / 'config.json'} has the unknown key {unknown[0]!r}.")
-    arguments: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    try:
-        config = ClassifierConfig(**arguments)
-    except TypeError as error:
-        raise UsageError(f"{folder / 'config.json'} is incomplete: {error}.") from error
-    if len(config.mean) != 3 or len(config.std) != 3:
-        raise UsageError(f"{folder / 'config.json'} needs three values of mean and of std.")
-    if config.set_thresholds is not None and len(config.set_thresholds) != len(config.classes):
-        raise UsageError(
-            f"{folder / 'config.json'} has {len(config.set_thresholds)} set_thresholds for "
-            f"{len(config.classes)} classes."
-        )
-    return config
-
-
 def normalisation(network: str, weights: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation per channel that these weights expect: those of the classifier
     in whose folder they are; else those of the network's ImageNet weights."""
@@ -184,21 +149,5 @@ def _tensors(memories: Mapping[str, Memory]) -> dict[str, Tensor]:
     return {
         f"{layer}.{part}": torch.from_numpy(np.asarray(getattr(memory, part)))
         for layer, memory in memories.items()
-        for part in _PARTS
+        for part in PARTS
     }
-
-
-def read_memories(folder: Path) -> dict[str, Memory]:
-    """What the layers of the classifier in `folder` remember of training images, by layer."""
-    path = folder / NOVELTY
-    tensors = networks.read_safetensors(path)
-    memories = {}
-    for layer in dict.fromkeys(key.rpartition(".")[0] for key in tensors):
-        try:
-            parts: dict[str, Any] = {p: tensors[f"{layer}.{p}"].numpy() for p in _PARTS}
-            memories[layer] = Memory(**parts | {"limit": parts["limit"].item()})
-        except KeyError as error:
-            raise UsageError(f"{path} has no tensor {error}.") from error
-        except ValueError as error:
-            raise UsageError(f"{path}: {layer}.limit is not one number.") from error
-    return memories

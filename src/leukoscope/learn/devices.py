@@ -3,16 +3,15 @@
 import ctypes
 import logging
 import os
-import platform
 import sys
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from leukoscope.errors import UsageError
+from leukoscope.learn import processor
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -96,11 +95,7 @@ def has_bf16(*, cuda: bool | None = None) -> bool:
     """Whether this machine multiplies bfloat16 in hardware; elsewhere it would be slower."""
     if torch.cuda.is_available() if cuda is None else cuda:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return False
-    flags = cpuinfo.read_text()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return processor.has_bf16()
 
 
 def describe(fabric: "Fabric | Inference", precision: str) -> str:
@@ -109,16 +104,7 @@ def describe(fabric: "Fabric | Inference", precision: str) -> str:
     if cuda:
         name = torch.cuda.get_device_name(fabric.device)
     else:
-        name = f"{_processor()}, {torch.get_num_threads()} threads"
+        name = f"{processor.name()}, {torch.get_num_threads()} threads"
     processes = f", {fabric.world_size} processes" if fabric.world_size > 1 else ""
     number = "bf16" if uses_bf16(precision, cuda=cuda) else "float32"
     return f"{fabric.device.type}: {name}{processes}, {number}"
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

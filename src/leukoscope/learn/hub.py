@@ -6,7 +6,7 @@ from typing import Any
 from leukoscope.data.seen import SEEN
 from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.files import reason
-from leukoscope.learn import classifier as classifiers
+from leukoscope.learn import folder as folders
 
 PREFIX = "hub:"
 _FILES = ("config.json", "*.safetensors", "*.onnx", "export.json", "README.md", SEEN)
@@ -42,9 +42,9 @@ def split(first: str, others: list[str]) -> tuple[Path, list[str]]:
     one is meant, and the first word is a picture too.
     """
     named = is_hub(first) or (Path(first) / "config.json").is_file()
-    if named or not classifiers.DEFAULT.is_dir():
+    if named or not folders.DEFAULT.is_dir():
         return find(first), others
-    return classifiers.DEFAULT, [first, *others]
+    return folders.DEFAULT, [first, *others]
 
 
 def is_hub(name: str | Path) -> bool:
@@ -58,7 +58,7 @@ def push(folder: Path, repo: str, *, private: bool = False) -> str:
 
     The token is that of `hf auth login`, or `HF_TOKEN`.
     """
-    classifiers.read_config(folder)  # nothing but a classifier is sent
+    folders.read_config(folder)  # nothing but a classifier is sent
     hub = _library()
     repo = repo.removeprefix(PREFIX)
     try:

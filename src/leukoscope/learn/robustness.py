@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from leukoscope.data.perturbations import PERTURBATIONS, perturb
 from leukoscope.evaluate.metrics import evaluate
+from leukoscope.learn.answers import Answers
 from leukoscope.learn.classifier import Classifier
-from leukoscope.learn.prediction import Answers, answer
+from leukoscope.learn.prediction import answer
 from leukoscope.progress import bar
 
 

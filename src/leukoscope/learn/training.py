@@ -18,8 +18,9 @@ from leukoscope.files import make_folder, replacing, write_csv
 from leukoscope.learn import classifier as classifiers
 from leukoscope.learn import networks
 from leukoscope.learn.augment import augment, parameters, resize
-from leukoscope.learn.classifier import Classifier, ClassifierConfig
+from leukoscope.learn.classifier import Classifier
 from leukoscope.learn.devices import fabric_for
+from leukoscope.learn.folder import ClassifierConfig
 from leukoscope.progress import Advance, bar
 from leukoscope.settings import TrainingSettings
 

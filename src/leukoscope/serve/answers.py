@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from leukoscope.serve.model import Model
 
 if TYPE_CHECKING:
-    from leukoscope.learn.prediction import Answers
+    from leukoscope.learn.answers import Answers
 
 _SURENESS = ((0.99, "very sure"), (0.9, "sure"), (0.7, "fairly sure"), (0.0, "unsure"))
 

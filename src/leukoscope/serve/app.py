@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from threading import Thread
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from leukoscope import __version__
+from leukoscope.errors import LeukoscopeError
 from leukoscope.serve import operating, pages, predicting, reviewing
 from leukoscope.serve.answers import Refusal
 from leukoscope.serve.batching import Busy
@@ -61,6 +63,8 @@ def create_app(service: Service, *, prefix: str = "") -> FastAPI:
 @asynccontextmanager
 async def _running(service: Service) -> AsyncIterator[None]:
     work = asyncio.create_task(service.batcher.run())
+    # A daemon, so that whoever ends the service does not wait for an import.
+    Thread(target=_prepare, args=[service], daemon=True, name="preparing").start()
     try:
         yield
     finally:
@@ -69,6 +73,11 @@ async def _running(service: Service) -> AsyncIterator[None]:
             await work
         service.batcher.close()
         service.decoders.shutdown(wait=False, cancel_futures=True)
+
+
+def _prepare(service: Service) -> None:
+    with suppress(LeukoscopeError):  # which whoever asks for a heat map is told
+        service.model.prepare()
 
 
 def _refuse(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

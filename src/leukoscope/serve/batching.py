@@ -15,7 +15,7 @@ import numpy as np
 from leukoscope.serve.model import Pixels
 
 if TYPE_CHECKING:
-    from leukoscope.learn.prediction import Answers
+    from leukoscope.learn.answers import Answers
 
 T = TypeVar("T")
 _LONGEST_WAIT = 30  # seconds that anybody is told to stay away

@@ -97,6 +97,7 @@ def routes(service: Service) -> APIRouter:
         number = model.classes.index(wanted)
         with service.batcher.place(1):
             try:
+                await asyncio.to_thread(model.prepare)  # not in the network's: others are answered
                 heat = await service.batcher.alone(lambda: model.heat(seen.pixels, number))
             except UsageError as error:
                 raise HTTPException(422, str(error)) from error

@@ -38,6 +38,7 @@ class Coverage:
     interval: Interval
     size: float  # classes in a set, the mean
     single: float  # the share of sets of one class: an answer
+    single_interval: Interval
     empty: float  # the share of sets of none: like no class
 
 
@@ -105,10 +106,18 @@ def coverages(
 ) -> tuple[Coverage, ...]:
     """The coverage of all images, named `all`, then that of each class with images."""
     inside = sets[np.arange(len(labels)), labels]
+    single = sets.sum(axis=1) == 1
     parts = [("all", np.ones(len(labels), bool))]
     parts += [(name, labels == index) for index, name in enumerate(names)]
     return tuple(
-        _coverage(name, inside, sets, among, of_share(drawn, inside, among, confidence))
+        _coverage(
+            name,
+            inside,
+            sets,
+            among,
+            of_share(drawn, inside, among, confidence),
+            of_share(drawn, single, among, confidence),
+        )
         for name, among in parts
         if among.any()
     )
@@ -125,11 +134,21 @@ def coverages_by_group(
     """The groups of at least `smallest` images, the least covered first."""
     numbers, names = number(groups, len(labels))
     inside = sets[np.arange(len(labels)), labels]
+    single = sets.sum(axis=1) == 1
     found = []
     for index, rows in members(numbers, smallest):
-        interval = clopper_pearson(int(inside[rows].sum()), len(rows), confidence)
-        found.append(_coverage(names[index], inside, sets, rows, interval))
+        covered, answered = (
+            clopper_pearson(int(each[rows].sum()), len(rows), confidence)
+            for each in (inside, single)
+        )
+        found.append(_coverage(names[index], inside, sets, rows, covered, answered))
     return tuple(sorted(found, key=lambda one: (one.coverage, -one.n, one.name)))
+
+
+def rules_out(calibrated: int, coverage: float = COVERAGE) -> bool:
+    """Whether so many calibration images of a class let it be absent from a set; of fewer, its
+    coverage is 1 and says nothing."""
+    return _rank(calibrated, coverage) <= calibrated
 
 
 def expected_coverage(
@@ -137,12 +156,38 @@ def expected_coverage(
 ) -> tuple[float, float]:
     """Between which shares the coverage of one class falls if test and calibration images come
     from the same place: a beta-binomial range (Vovk, Machine Learning 92, 2013)."""
-    rank = _rank(calibrated, coverage)
-    if rank > calibrated:
+    if not rules_out(calibrated, coverage):
         return 1.0, 1.0
-    tail = tail_of(confidence)
+    rank, tail = _rank(calibrated, coverage), tail_of(confidence)
     low, high = betabinom.ppf((tail, 1 - tail), tested, rank, calibrated + 1 - rank) / tested
     return float(low), float(high)
+
+
+def expected_coverage_of_folds(
+    folds: Sequence[tuple[int, int]],
+    coverage: float = COVERAGE,
+    *,
+    confidence: float = CONFIDENCE,
+) -> tuple[float, float]:
+    """As `expected_coverage`, of the test images of several folds counted together: each fold has
+    its calibrated and its tested images of the class.
+
+    The number covered is a sum of beta-binomial ones, taken as independent. Calibration images that
+    folds share make the true range somewhat wider.
+    """
+    covered = np.ones(1)
+    for calibrated, tested in folds:
+        counts, rank = np.arange(tested + 1), _rank(calibrated, coverage)
+        covered = np.convolve(
+            covered,
+            betabinom.pmf(counts, tested, rank, calibrated + 1 - rank)
+            if rules_out(calibrated, coverage)
+            else counts == tested,
+        )
+    tail = tail_of(confidence)
+    low, high = np.searchsorted(np.cumsum(covered), (tail, 1 - tail))
+    total = len(covered) - 1
+    return float(low / total), float(high / total)
 
 
 def risk_coverage(labels: Labels, probabilities: Probabilities) -> RiskCoverage:
@@ -166,6 +211,7 @@ def _coverage(
     sets: NDArray[np.bool_],
     among: NDArray[np.bool_] | Numbers,
     interval: Interval,
+    single_interval: Interval,
 ) -> Coverage:
     size = sets[among].sum(axis=1)
     return Coverage(
@@ -175,6 +221,7 @@ def _coverage(
         interval=interval,
         size=float(size.mean()),
         single=float((size == 1).mean()),
+        single_interval=single_interval,
         empty=float((size == 0).mean()),
     )
 

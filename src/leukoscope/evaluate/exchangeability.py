@@ -16,6 +16,7 @@ from leukoscope.evaluate.resampling import Floats
 
 LEVEL = 0.05
 PERMUTATIONS = 999
+Scored = tuple[Labels, Probabilities]
 _MOST = 50_000  # images in the test of groups; of more, as many are drawn at random
 
 
@@ -29,40 +30,71 @@ class Exchangeability:
     sentence: str
 
 
-def between_sets(
-    calibration: tuple[Labels, Probabilities],
-    test: tuple[Labels, Probabilities],
-    names: Sequence[str],
-) -> Exchangeability:
+def between_sets(calibration: Scored, test: Scored, names: Sequence[str]) -> Exchangeability:
     """Whether calibration and test scores come from one distribution.
 
     A two-sample Kolmogorov–Smirnov test in each class, adjusted by Holm. It treats images as
     independent, as the promise of the sets does; where groups are large it finds that groups
     differ, and then that promise is void.
     """
-    before, after = _scores(*calibration), _scores(*test)
-    found: dict[str, float] = {}
-    for index, name in enumerate(names):
-        one, other = before[calibration[0] == index], after[test[0] == index]
-        if min(len(one), len(other)) > 1:
-            found[name] = float(ks_2samp(one, other, method="asymp").pvalue)
-    if not found:
+    return between_sets_of_folds([(calibration, test)], names)
+
+
+def between_sets_of_folds(
+    folds: Sequence[tuple[Scored, Scored]], names: Sequence[str]
+) -> Exchangeability:
+    """Whether in each fold calibration and test scores come from one distribution.
+
+    The tests of `between_sets` in every fold, whose classifier and calibration images are its own,
+    adjusted by Holm over all folds and classes: folds that differ in opposite directions would look
+    alike if they were put together. The p of a class is its smallest over the folds.
+    """
+    raw: dict[tuple[int, str], float] = {}
+    for fold, (calibration, test) in enumerate(folds):
+        before, after = _scores(*calibration), _scores(*test)
+        for index, name in enumerate(names):
+            one, other = before[calibration[0] == index], after[test[0] == index]
+            if min(len(one), len(other)) > 1:
+                raw[fold, name] = float(ks_2samp(one, other, method="asymp").pvalue)
+    if not raw:
         return Exchangeability(None, {}, False, "There are too few images to compare scores.")
-    by_class = dict(zip(found, holm(list(found.values())), strict=True))
-    smallest = min(by_class.values())
-    differing = [f"{name} (p {_p(p)})" for name, p in by_class.items() if p < LEVEL]
+    adjusted = dict(zip(raw, holm(list(raw.values())), strict=True))
+    by_class = {
+        name: found
+        for name in names
+        if (found := [p for (_, of), p in adjusted.items() if of == name])
+    }
+    smallest = {name: min(values) for name, values in by_class.items()}
+    differing = [
+        f"{name} ({_in_folds(values, len(folds))}p {_p(smallest[name])})"
+        for name, values in by_class.items()
+        if smallest[name] < LEVEL
+    ]
+    least = min(smallest.values())
+    return Exchangeability(
+        least, smallest, bool(differing), _like_calibration(differing, least, len(folds))
+    )
+
+
+def _in_folds(values: Sequence[float], folds: int) -> str:
+    """In how many folds a class differs; nothing where there is one only."""
+    if folds == 1:
+        return ""
+    return f"{sum(p < LEVEL for p in values)} of {folds} folds, smallest "
+
+
+def _like_calibration(differing: Sequence[str], least: float, folds: int) -> str:
+    within = "" if folds == 1 else " of their fold"
     if differing:
-        sentence = (
-            f"Test images are not like the calibration images: the scores of "
+        return (
+            f"Test images are not like the calibration images{within}: the scores of "
             f"{', '.join(differing)} differ. The coverage that was demanded is not promised for "
             f"them; only the measured one counts."
         )
-    else:
-        sentence = (
-            f"No difference between calibration and test scores was found (smallest p "
-            f"{_p(smallest)}), which does not prove that there is none."
-        )
-    return Exchangeability(smallest, by_class, bool(differing), sentence)
+    return (
+        f"No difference between calibration and test scores{within} was found (smallest p "
+        f"{_p(least)}), which does not prove that there is none."
+    )
 
 
 def between_groups(

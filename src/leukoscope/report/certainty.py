@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from leukoscope.evaluate.abstention import SMALLEST_GROUP, Coverage
+from leukoscope.evaluate.abstention import SMALLEST_GROUP
 from leukoscope.evaluate.intervals import Measured, clopper_pearson
 from leukoscope.report import robustness, wording
 from leukoscope.report.comparison import Comparison
@@ -68,7 +68,9 @@ def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
             (
                 one.name,
                 Measured(one.metrics.aurc, one.metrics.intervals.get("aurc")),
-                None if sets is None else _single(sets.coverages[0]),
+                None
+                if sets is None
+                else Measured(sets.coverages[0].single, sets.coverages[0].single_interval),
                 None if sets is None else sets.risk_of_answers,
             )
         )
@@ -76,8 +78,7 @@ def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         f"{comparison.key}-risk",
         "Errors when the least certain images are left to a person"
         + (
-            ". The last two columns are those of prediction sets; their exact intervals take "
-            "images as independent."
+            ". The last two columns are those of prediction sets."
             if any(one.validated is not None for one in found)
             else "."
         ),
@@ -110,28 +111,36 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
                     each.n,
                     Measured(each.coverage, each.interval),
                     "–" if expected is None else f"{expected[0]:.3f} to {expected[1]:.3f}",
+                    sets.untold[each.name] or None,
+                    sets.told.get(each.name),
                     each.size,
-                    _single(each),
+                    Measured(each.single, each.single_interval),
                     each.empty,
                 )
             )
     if not rows:
         return None
-    return Table(
+    pooled = any(one.validated is not None and one.validated.folds > 1 for one in found)
+    table = Table(
         f"{comparison.key}-coverage",
-        f"Prediction sets with a demanded coverage of {wording.percent(demanded)} in each class.",
+        f"Prediction sets with a demanded coverage of {wording.percent(demanded)} in each class"
+        + (", each from the thresholds of its fold, counted together" if pooled else "")
+        + ". The range expected takes images as independent.",
         (
             NETWORK,
             Column("Class"),
             Column("n", "count"),
             Column("Coverage", "share", "coverage"),
             Column("Range expected", term="expected-coverage"),
+            Column("Always covered", "count", "always-covered"),
+            Column("Coverage of the others", "share", "always-covered"),
             Column("Classes in a set", "mean", "prediction-set"),
             Column("One class", "share", "answered"),
             Column("No class", "share", "prediction-set"),
         ),
         tuple(rows),
     )
+    return without_empty(table)
 
 
 def coverage_of_groups(comparison: Comparison, one: Evidence) -> Table | None:
@@ -141,7 +150,12 @@ def coverage_of_groups(comparison: Comparison, one: Evidence) -> Table | None:
     unit = one.groups.unit
     every = one.validated.sets.by_group
     rows = [
-        (each.name, each.n, Measured(each.coverage, each.interval), _single(each))
+        (
+            each.name,
+            each.n,
+            Measured(each.coverage, each.interval),
+            Measured(each.single, each.single_interval),
+        )
         for each in every[:_SHOWN_GROUPS]
     ]
     which = f"The {len(rows)} least covered" if len(rows) < len(every) else "All"
@@ -253,11 +267,6 @@ def rejections(comparison: Comparison, found: Sequence[Evidence]) -> Table | Non
         ),
         tuple(rows),
     )
-
-
-def _single(one: Coverage) -> Measured:
-    """The share of sets of one class, with its exact interval."""
-    return Measured(one.single, clopper_pearson(round(one.single * one.n), one.n))
 
 
 def _novel(grade: Grade) -> Measured:

@@ -9,6 +9,7 @@ from leukoscope.report import (
     evidence_plots,
     figures,
     looking,
+    promises,
     recognition,
     seeds,
     wording,
@@ -19,11 +20,6 @@ from leukoscope.report.evidence_plots import Diagram
 from leukoscope.report.figures import Drawing
 from leukoscope.report.pairs import Pair
 from leukoscope.report.tables import Table
-
-_NO_VALIDATION = (
-    "The probabilities of the validation images (validation.csv) were not kept, so {}. The command "
-    "leukoscope calibrate writes them for a finished run."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,16 +165,12 @@ def _operating(comparison: Comparison, found: Sequence[Evidence], best: Evidence
     title = "Operating point"
     table = recognition.operating(comparison, found)
     if table is None:
-        why = _NO_VALIDATION.format("no threshold could be chosen without looking at test images")
+        why = _no_validation(found, "no threshold could be chosen without looking at test images")
         if any(one.validated is not None for one in found):
             why = "These classes have no negative one, so there is no threshold to choose."
         return Chapter("operating", title, (why,))
-    text = (
-        "The threshold is chosen on validation images alone, and judged on the test images. PPV "
-        "and NPV depend on how common the disease is; no image set collected for training says "
-        "that of a clinic."
-    )
-    sentences = [text]
+    sentences = [promises.how_thresholds_were_chosen(found)]
+    sentences += [text for one in found for text in promises.on_sensitivity(one)]
     point = None if best.validated is None else best.validated.point
     if point is not None and point.n_validation * (1 - point.demanded) < 1:
         sentences.append(
@@ -215,7 +207,7 @@ def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -
         "that the validation images chose. These have chosen the epoch, too, which can make the "
         "certainties a little too high."
         if calibrated
-        else _NO_VALIDATION.format("these probabilities are the networks’ own, not calibrated")
+        else _no_validation(found, "these probabilities are the networks’ own, not calibrated")
     )
     return Chapter(
         "calibration",
@@ -256,17 +248,17 @@ def _abstention(
             "not fall says that certainty does not tell right from wrong."
         )
         drawings = ((drawing, caption),)
-    sentences = [_NO_VALIDATION.format("there are no prediction sets, and nothing is refused")]
-    if best.validated is not None:
+    sentences = promises.how_sets_were_made(found)
+    sentences += [text for one in found for text in promises.on_coverage(one)]
+    if best.validated is None:
+        sentences.append(
+            _no_validation(found, "there are no prediction sets, and nothing is refused")
+        )
+    else:
         sets = best.validated.sets
-        sentences = [f"{best.name}: {sets.like_calibration.sentence}"]
+        sentences.append(f"{best.name}: {sets.like_calibration.sentence}")
         if sets.like_each_other is not None:
             sentences.append(f"{best.name}: {sets.like_each_other.sentence}")
-        if sets.coverages[0].size == len(best.test.classes):
-            sentences.append(
-                f"{best.name}: every set holds every class. So few validation images can rule out "
-                f"none at this coverage, and nothing is answered."
-            )
     return Chapter(
         "abstention",
         "Abstention",
@@ -338,6 +330,18 @@ def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
         )
         return Chapter("attention", title, (text,))
     return Chapter("attention", title, looking.EXPLANATION, tables=(table,))
+
+
+def _no_validation(found: Sequence[Evidence], so: str) -> str:
+    """Which files are missing for what, and how to come by them."""
+    folds = found[0].entrant.results[0].recipe().get("folds")
+    files = "validation.csv"
+    if folds:
+        files = f"validation.csv and predictions.csv in fold1 to fold{folds}"
+    return (
+        f"The probabilities of the validation images ({files}) were not kept, so {so}. The command "
+        f"leukoscope calibrate writes them for a finished run."
+    )
 
 
 def _kept(*tables: Table | None) -> tuple[Table, ...]:

@@ -41,7 +41,7 @@ def items(
         *_background(),
         *_data(run, audited),
         *_model(run, comparisons),
-        *_evaluation(comparisons, found),
+        *_evaluation(run, comparisons, found),
         *_results(run, comparisons, found),
         *_rest(run),
     ]
@@ -136,7 +136,7 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
     networks = list(dict.fromkeys(n.name for one in comparisons for n in one.networks))
     versions = ", ".join(f"{name} {value}" for name, value in run.settings["versions"].items())
     protocols = list(dict.fromkeys(one.protocol for one in comparisons))
-    weights = run.settings["settings"].get("weights")
+    weights, folds = (run.settings["settings"].get(name) for name in ("weights", "folds"))
     return [
         Item(
             "19",
@@ -144,7 +144,7 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
             "15b",
             "How images were dealt to training, validation and test",
             f"At random under the protocol {wording.listing(protocols)}"
-            + (", as folds." if run.settings["settings"].get("folds") else ", about 80/10/10."),
+            + (", as folds." if folds else ", about 80/10/10."),
             "split",
         ),
         Item(
@@ -186,13 +186,18 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
             "The epoch with the lowest validation loss; test images had no say.",
             "settings",
         ),
-        Item("27", "12c", "–", "Ensembles", "None: each row is one network.", ""),
+        Item("27", "12c", "–", "Ensembles", "None: each row is one network"
+             + (", trained once per fold; a test image is answered by the training of its fold."
+                if folds else "."), ""),
         Item("–", "13", "–", "Class imbalance", "Nothing is resampled unless a recipe says so; "
              "figures that weigh classes alike stand beside the accuracy.", "settings"),
     ]  # fmt: skip
 
 
-def _evaluation(comparisons: Sequence[Comparison], found: Sequence[Evidence]) -> list[Item]:
+def _evaluation(
+    run: Run, comparisons: Sequence[Comparison], found: Sequence[Evidence]
+) -> list[Item]:
+    folds = run.settings["settings"].get("folds")
     tested = any(one.robustness for one in found)
     grouped = any(one.metrics.groups for one in found)
     return [
@@ -220,7 +225,8 @@ def _evaluation(comparisons: Sequence[Comparison], found: Sequence[Evidence]) ->
         ),
         Item("31", "–", "–", "Explanations of single answers",
              "Not in this report; leukoscope explain draws where a network looked.", ""),
-        Item("32", "12a", "15b", "Test on internal data", "The test split.", comparisons[0].key),
+        Item("32", "12a", "15b", "Test on internal data", "Every image, once, in the fold "
+             "whose training did not see it." if folds else "The test split.", comparisons[0].key),
         Item("33", "16, 20c", "29", "Test on data from elsewhere"),
         Item("34", "18d", "36", "Registration"),
         Item("–", "14", "23, 35", "Fairness between groups of patients"),
@@ -230,7 +236,8 @@ def _evaluation(comparisons: Sequence[Comparison], found: Sequence[Evidence]) ->
             "12g, 15",
             "15c",
             "Output and threshold",
-            "Class probabilities; the threshold is chosen on validation images."
+            "Class probabilities; the threshold is chosen on validation images"
+            + (" of each fold." if folds else ".")
             if any(e.validated is not None and e.validated.point is not None for e in found)
             else "Class probabilities; the most probable class is the answer.",
             comparisons[0].key,

@@ -196,7 +196,7 @@ TERMS = (
         "The probability from which on an image is called positive: the largest one that reaches "
         "the demanded sensitivity on the validation images. The test images have no say in it, so "
         "that their sensitivity can fall short of what was demanded.",
-        "largest threshold with validation sensitivity ≥ the demanded one",
+        "largest threshold with validation sensitivity ≥ the demanded one, in each fold by itself",
         "Zweig and Campbell, Clinical Chemistry 39, 1993",
     ),
     Term(
@@ -246,9 +246,20 @@ TERMS = (
         "expected-coverage",
         "Range expected",
         "Where the measured coverage falls in 95 of 100 test sets of this size if test and "
-        "validation images come from the same place.",
-        "2.5 % and 97.5 % points of a beta-binomial distribution",
+        "validation images come from the same place, one by one. Images of a group are alike, and "
+        "folds share some validation images: then it is too narrow.",
+        "2.5 % and 97.5 % points of a beta-binomial distribution; over folds, of the sum of one "
+        "for each fold",
         "Vovk, Machine Learning 92, 2013",
+    ),
+    Term(
+        "always-covered",
+        "Always covered",
+        "Test images whose class has so few validation images (in their fold) that no set can be "
+        "without it: fewer than 19 for a coverage of 95 %. They are covered whatever the network "
+        "says, so that the coverage of the others says more.",
+        "images of classes with ⌈(n + 1) × coverage⌉ > n",
+        "Vovk, Gammerman and Shafer 2005",
     ),
     Term(
         "answered",
@@ -271,7 +282,8 @@ TERMS = (
         "Exchangeability",
         "Whether validation and test images, or the groups among the test images, could change "
         "places without anybody noticing. The promise of prediction sets needs it.",
-        "Kolmogorov–Smirnov test per class of 1 − p(true class), adjusted by Holm; among groups "
+        "Kolmogorov–Smirnov test per class (and fold) of 1 − p(true class), images taken as "
+        "independent, adjusted by Holm; among groups "
         "the Kruskal–Wallis statistic under permutation within classes",
         "Vovk, Gammerman and Shafer 2005",
     ),

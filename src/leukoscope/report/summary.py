@@ -7,7 +7,7 @@ from typing import Any
 
 from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import read_json
-from leukoscope.report import robustness, seeds, wording
+from leukoscope.report import promises, robustness, seeds, wording
 from leukoscope.report.comparison import Comparison, Entrant, measured
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.pairs import Pair
@@ -79,8 +79,9 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
     if best.validated is not None:
         sets = best.validated.sets
         tests = (sets.like_calibration, sets.like_each_other)
-        told = " ".join(one.sentence for one in tests if one is not None)
-        listed.append(f"Prediction sets of {best.name}: {told}")
+        told = [one.sentence for one in tests if one is not None]
+        listed.append(f"Prediction sets of {best.name}: {' '.join(told)}")
+        listed += promises.on_coverage(best)
     return [f"{first.capitalize()}: {one}" for one in listed] if first else listed
 
 
@@ -238,6 +239,8 @@ def _refusals(best: Evidence | None) -> Tile | None:
             f"({_range(risk.interval)}); the others are referred. Coverage "
             f"{wording.percent(whole.coverage)} of {wording.percent(sets.demanded)} demanded"
         )
+        if sets.untold["all"]:
+            text += f", {sets.untold['all']:,} images of it whatever the network says"
     if best.novelty is not None:
         text += f"; {best.novelty.novel:,} of {best.novelty.n:,} called novel"
     return Tile("What it refuses", best.name, wording.percent(whole.single), text, "answered")

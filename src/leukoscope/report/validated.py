@@ -25,7 +25,7 @@ from leukoscope.evaluate.abstention import COVERAGE, Coverage
 from leukoscope.evaluate.calibration import Bin, apply_temperature, fit_temperature
 from leukoscope.evaluate.exchangeability import Exchangeability
 from leukoscope.evaluate.inputs import Labels
-from leukoscope.evaluate.intervals import Measured, clopper_pearson
+from leukoscope.evaluate.intervals import Measured, of_share
 from leukoscope.evaluate.operating import SENSITIVITY, threshold
 from leukoscope.evaluate.resampling import Resamples
 from leukoscope.files import read_json
@@ -86,6 +86,8 @@ class Sets:
     demanded: float
     coverages: tuple[Coverage, ...]  # of all, then of each class
     expected: dict[str, tuple[float, float]]  # of each class
+    untold: dict[str, int]  # of all and each class: images that no threshold could leave out
+    told: dict[str, Measured]  # the coverage of the others, where `untold` is not 0
     by_group: tuple[Coverage, ...]
     risk_of_answers: Measured  # the share of errors among sets of one class
     like_calibration: Exchangeability
@@ -99,6 +101,7 @@ class Validated:
     point: Point | None  # None where there is no negative class, or no positive validation image
     calibration: Calibration
     sets: Sets
+    folds: int  # each with validation images of its own; 1: no folds
 
 
 def validate(
@@ -135,6 +138,7 @@ def validate(
             drawn,
             coverage,
         ),
+        folds=len(parts),
     )
 
 
@@ -227,22 +231,33 @@ def _sets(
             for part in parts
         ]
     )
-    before = np.concatenate([part.validation.targets for part in parts])
-    scored = np.concatenate([part.after for part in parts])
     single = sets.sum(axis=1) == 1
-    wrong = int((sets.argmax(axis=1) != labels)[single].sum())
-    answered = int(single.sum())
-    risk = (
-        Measured(wrong / answered, clopper_pearson(wrong, answered)) if answered else Measured(None)
-    )
+    wrong = sets.argmax(axis=1) != labels
+    risk = Measured(None)
+    if single.any():
+        risk = Measured(float(wrong[single].mean()), of_share(drawn, wrong, single))
+    counts = _counts(parts, names)
+    can_be_left_out = np.concatenate([_can_be_left_out(part, coverage) for part in parts])
     return Sets(
         demanded=coverage,
         coverages=abstention.coverages(labels, sets, names, drawn),
-        expected=_expected(parts, names, coverage),
+        expected={
+            name: abstention.expected_coverage_of_folds(each, coverage)
+            for name, each in counts.items()
+        },
+        untold=_untold(labels, ~can_be_left_out, names),
+        told=_told(labels, sets, can_be_left_out, names, drawn),
         by_group=() if groups is None else abstention.coverages_by_group(labels, sets, groups),
         risk_of_answers=risk,
-        like_calibration=exchangeability.between_sets(
-            (before, scored), (labels, probabilities), names
+        like_calibration=exchangeability.between_sets_of_folds(
+            [
+                (
+                    (part.validation.targets, part.after),
+                    (part.test.targets, part.test.probabilities),
+                )
+                for part in parts
+            ],
+            names,
         ),
         like_each_other=None
         if groups is None
@@ -250,17 +265,52 @@ def _sets(
     )
 
 
-def _expected(
-    parts: Sequence[Part], names: Sequence[str], coverage: float
-) -> dict[str, tuple[float, float]]:
-    """Of each class the range in which its coverage should fall; none for folds, whose sets have
-    as many thresholds as there are folds."""
-    if len(parts) > 1:
-        return {}
-    found = {}
-    for index, name in enumerate(names):
-        known = int((parts[0].validation.targets == index).sum())
-        asked = int((parts[0].test.targets == index).sum())
-        if known and asked:
-            found[name] = abstention.expected_coverage(known, asked, coverage)
-    return found
+def _counts(parts: Sequence[Part], names: Sequence[str]) -> dict[str, list[tuple[int, int]]]:
+    """Of each class with test images, how many each fold has for validation and test."""
+    found = {
+        name: [
+            (int((part.validation.targets == index).sum()), int((part.test.targets == index).sum()))
+            for part in parts
+        ]
+        for index, name in enumerate(names)
+    }
+    return {name: each for name, each in found.items() if any(tested for _, tested in each)}
+
+
+def _can_be_left_out(part: Part, coverage: float) -> NDArray[np.bool_]:
+    """Of each test image whether its class can be absent from a set: not where it has too few
+    validation images."""
+    known = np.bincount(part.validation.targets, minlength=len(part.test.classes))
+    able = np.array([abstention.rules_out(int(n), coverage) for n in known])
+    return able[part.test.targets]
+
+
+def _untold(
+    labels: Labels, covered_anyhow: NDArray[np.bool_], names: Sequence[str]
+) -> dict[str, int]:
+    found = {
+        name: int(covered_anyhow[labels == index].sum())
+        for index, name in enumerate(names)
+        if (labels == index).any()
+    }
+    return {"all": int(covered_anyhow.sum())} | found
+
+
+def _told(
+    labels: Labels,
+    sets: NDArray[np.bool_],
+    among: NDArray[np.bool_],
+    names: Sequence[str],
+    drawn: Resamples,
+) -> dict[str, Measured]:
+    """The coverage of images whose class can be left out, of all and each class with others."""
+    inside = sets[np.arange(len(labels)), labels]
+    parts = {"all": np.ones(len(labels), bool)}
+    parts |= {name: labels == index for index, name in enumerate(names)}
+    return {
+        name: Measured(float(inside[these & among].mean()), of_share(drawn, inside, these & among))
+        if (these & among).any()
+        else Measured(None)
+        for name, these in parts.items()
+        if (these & ~among).any()
+    }

@@ -9,6 +9,7 @@ from leukoscope.evaluate.abstention import (
     coverages,
     coverages_by_group,
     expected_coverage,
+    expected_coverage_of_folds,
     prediction_sets,
     risk_coverage,
 )
@@ -135,6 +136,21 @@ def test_coverage_falls_into_the_expected_range() -> None:
         outside += not low <= (new <= calibration[45]).mean() <= high  # the ⌈51 · 0.9⌉-th
     assert outside <= 65
     assert expected_coverage(10, 80, 0.95) == (1.0, 1.0)  # too few: the class is in every set
+
+
+def test_the_expected_range_over_folds_is_that_of_drawn_folds() -> None:
+    folds = [(50, 80), (30, 40), (8, 20)]  # eight are too few: always covered
+    rng = np.random.default_rng(0)
+    drawn_shares = (
+        rng.binomial(80, rng.beta(46, 5, 20_000)) + rng.binomial(40, rng.beta(28, 3, 20_000)) + 20
+    ) / 140
+    found = expected_coverage_of_folds(folds, 0.9)
+    assert found == pytest.approx(np.quantile(drawn_shares, (0.025, 0.975)), abs=1 / 140 + 1e-9)
+
+
+def test_of_one_fold_the_expected_range_is_the_plain_one() -> None:
+    for fold in ((50, 80), (18, 7), (19, 7)):
+        assert expected_coverage_of_folds([fold]) == pytest.approx(expected_coverage(*fold))
 
 
 def test_risk_at_full_coverage_is_the_error_rate() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from leukoscope.evaluate.exchangeability import between_groups, between_sets
+from leukoscope.evaluate.exchangeability import between_groups, between_sets, between_sets_of_folds
 
 NAMES = ("a", "b")
 
@@ -87,3 +87,27 @@ def test_many_images_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, probabilities = drawn(1000, 8)
     groups = [str(number) for number in np.argsort(np.argsort(probabilities[:, 1])) // 100]
     assert between_groups(labels, probabilities, groups).differs
+
+
+def test_folds_that_differ_in_opposite_directions_are_found() -> None:
+    folds = [
+        (drawn(150, 0), drawn(150, 1, shift=1.5)),
+        (drawn(150, 2), drawn(150, 3, shift=-1.5)),
+        (drawn(150, 4), drawn(150, 5)),
+    ]
+    found = between_sets_of_folds(folds, NAMES)
+    raw = [
+        [
+            ks_2samp(*(1 - p[y == index, index] for y, p in fold), method="asymp").pvalue
+            for fold in folds
+        ]
+        for index in range(2)
+    ]
+    assert found.by_class["b"] == pytest.approx(6 * min(raw[1]))
+    assert "b (2 of 3 folds, smallest p < 0.001)" in found.sentence
+    assert found.by_class["a"] > 0.05
+
+
+def test_of_one_fold_it_is_the_plain_test() -> None:
+    one, other = drawn(80, 2), drawn(60, 3, shift=0.5)
+    assert between_sets_of_folds([(one, other)], NAMES) == between_sets(one, other, NAMES)

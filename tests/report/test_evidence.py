@@ -2,17 +2,19 @@
 
 import csv
 import json
+import math
 import re
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up import FakeRun, build
+from made_up import FINE, FakeRun, build
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
-from leukoscope.data.predictions import Predictions, read_predictions, write_predictions
+from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
 from leukoscope.report import report, style
@@ -161,6 +163,123 @@ def test_folds_are_judged_each_by_its_own_validation_images(fake_run: FakeRun) -
     assert found.folds == 2
     (folder / "fold2" / "validation.csv").unlink()
     assert validate(folder, baseline=False, groups=None) is None
+
+
+def in_folds(run: Path, sizes: tuple[int, ...]) -> Path:
+    """A trial in folds whose classes have so many validation images each; its images differ."""
+    folder = run / "alexnet-subtype-scene-seed0"
+    rng = np.random.default_rng(3)
+    tested = []
+    for number, size in enumerate(sizes, start=1):
+        (folder / f"fold{number}").mkdir()
+        for name, split, n in (("validation", "validation", size), ("predictions", "test", 40)):
+            labels = np.repeat(np.arange(4), n)
+            scores = 2 * np.eye(4)[labels] + rng.normal(size=(4 * n, 4))
+            odds = np.exp(scores)
+            made = Predictions(
+                paths=tuple(f"{name}/{number}/{row}.png" for row in range(4 * n)),
+                labels=tuple(FINE[index] for index in labels),
+                classes=FINE,
+                probabilities=odds / odds.sum(axis=1, keepdims=True),
+                splits=(split,) * (4 * n),
+                groups=tuple(f"{number}-{index}-{row // 4}" for row, index in enumerate(labels)),
+            )
+            write_predictions(made, folder / f"fold{number}" / f"{name}.csv")
+        tested.append(made)
+    write_predictions(join(tested), folder / "predictions.csv")
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps(settings | {"folds": len(sizes)}))
+    return folder
+
+
+def folds_by_hand(folder: Path) -> tuple[dict[str, list[bool]], dict[str, list[bool]], list[float]]:
+    """Of each class who is covered, and who by a threshold; and which positive ones are called."""
+    covered: dict[str, list[bool]] = {name: [] for name in FINE}
+    told: dict[str, list[bool]] = {name: [] for name in FINE}
+    called = []
+    for fold in sorted(folder.glob("fold*")):
+        before, test = (
+            read_predictions(fold / f"{one}.csv") for one in ("validation", "predictions")
+        )
+        temperature = fit_temperature(before.targets, before.probabilities)
+        after = apply_temperature(before.probabilities, temperature)
+        lowest = np.sort(after[before.targets > 0, 1:].sum(axis=1))
+        limit = lowest[int(0.01 * len(lowest))]
+        called += list(test.probabilities[test.targets > 0, 1:].sum(axis=1) >= limit)
+        for index, name in enumerate(FINE):
+            own = np.sort(1 - after[before.targets == index, index])
+            rank = math.ceil(0.95 * (len(own) + 1))
+            few = rank > len(own)
+            inside = 1 - test.probabilities[test.targets == index, index]
+            hit = [few or bool(one <= own[rank - 1]) for one in inside]
+            covered[name] += hit
+            told[name] += [] if few else hit
+    return covered, told, called
+
+
+def test_sets_over_folds_are_those_of_each_fold_counted_once(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), protocols=("scene",), classes="subtype", groups=True)
+    folder = in_folds(run, (40, 30, 12))
+    pooled = read_predictions(folder / "predictions.csv")
+    groups = dict(zip(pooled.paths, pooled.groups, strict=True))
+    found = validate(folder, baseline=False, groups=groups, parts_of=groups)
+    assert found is not None
+    assert found.point is not None
+    covered, told, called = folds_by_hand(folder)
+    assert found.point.sensitivity.value == pytest.approx(np.mean(called))
+    whole, *classes = found.sets.coverages
+    assert whole.n == 3 * 160 == len(pooled.paths)
+    assert whole.coverage == pytest.approx(np.mean([*chain(*covered.values())]))
+    for each in classes:
+        assert each.coverage == pytest.approx(np.mean(covered[each.name]))
+        assert "over 30 groups" in each.interval.method
+        assert "over" in each.single_interval.method
+        assert found.sets.told[each.name].value == pytest.approx(np.mean(told[each.name]))
+        low, high = found.sets.expected[each.name]
+        assert 1 / 3 < low < 0.97 < high <= 1
+    assert found.sets.untold == {"all": 160} | dict.fromkeys(FINE, 40)
+
+
+def test_the_page_says_how_sets_over_folds_were_made(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), protocols=("scene",), classes="subtype", groups=True)
+    folder = in_folds(run, (40, 30, 12))
+    made = page(run)
+    told = words(made)
+    for part in (
+        "Each of the 3 folds has a training, validation images, a temperature and thresholds",
+        "Each of the 3 folds has a threshold of its own",
+        "160 of 480 test images (40 of the 120",
+        "fewer than 19 validation images of their class",
+        "without 160 images that every set covers",
+    ):
+        assert part in told
+    shown = {row[1]: row for row in rows(made, "Prediction sets with a demanded coverage")}
+    covered, others, _ = folds_by_hand(folder)
+    assert shown["Early"][3].startswith(f"{np.mean(covered['Early']):.4f}")
+    assert shown["Early"][5] == "40"
+    assert shown["Early"][6].startswith(f"{np.mean(others['Early']):.4f}")
+    for fold in folder.glob("fold*"):
+        (fold / "validation.csv").unlink()
+    assert "(validation.csv and predictions.csv in fold1 to fold3) were not kept" in words(
+        page(run)
+    )
+
+
+def test_a_coverage_that_fails_is_said_plainly(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet",), protocols=("scene",), classes="subtype", groups=True)
+    folder = in_folds(run, (40, 40))
+    for fold in folder.glob("fold*"):
+        test = read_predictions(fold / "predictions.csv")
+        fields = {name: getattr(test, name) for name in Predictions.__slots__}
+        shifted = np.where(
+            test.targets[:, None] == 1, [[0.97, 0.01, 0.01, 0.01]], test.probabilities
+        )
+        write_predictions(
+            Predictions(**fields | {"probabilities": shifted}), fold / "predictions.csv"
+        )
+    told = words(page(run))
+    assert "AlexNet: The demanded coverage of 95.0 % does not hold for Early (0 %, 95 %" in told
+    assert "Early (2 of 2 folds, smallest p < 0.001)" in told.replace("&lt;", "<")
 
 
 def test_the_summary_has_all_that_one_screen_needs(content: str) -> None:

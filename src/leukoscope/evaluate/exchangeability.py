@@ -84,16 +84,17 @@ def _in_folds(values: Sequence[float], folds: int) -> str:
 
 
 def _like_calibration(differing: Sequence[str], least: float, folds: int) -> str:
-    within = "" if folds == 1 else " of their fold"
     if differing:
         return (
-            f"Test images are not like the calibration images{within}: the scores of "
+            f"Test images are not like the calibration images"
+            f"{'' if folds == 1 else ' of their fold'}: the scores of "
             f"{', '.join(differing)} differ. The coverage that was demanded is not promised for "
             f"them; only the measured one counts."
         )
     return (
-        f"No difference between calibration and test scores{within} was found (smallest p "
-        f"{_p(least)}), which does not prove that there is none."
+        f"No difference between calibration and test scores"
+        f"{'' if folds == 1 else ' within a fold'} was found (smallest p {_p(least)}), which does "
+        f"not prove that there is none."
     )
 
 

@@ -64,9 +64,9 @@ def on_sensitivity(one: Evidence) -> list[str]:
     ]
 
 
-def on_coverage(one: Evidence) -> list[str]:
-    """Whether each class and each group has the demanded coverage, and for how many images nothing
-    else could be."""
+def on_coverage(one: Evidence, *, groups: bool = True) -> list[str]:
+    """Whether each class and, if asked, each group has the demanded coverage, and for how many
+    images nothing else could be; nothing without prediction sets."""
     if one.validated is None:
         return []
     sets = one.validated.sets
@@ -75,36 +75,48 @@ def on_coverage(one: Evidence) -> list[str]:
             f"{one.name}: every set holds every class. Nothing is ruled out at this coverage, and "
             f"nothing is answered."
         ]
-    return [f"{one.name}: {text}" for text in (_classes(sets), _untold(sets), _groups(one)) if text]
+    told = [_untold(sets), *_classes(sets), _groups(one) if groups else ""]
+    return [f"{one.name}: {' '.join(_sentence(text) for text in told if text)}"]
 
 
-def _classes(sets: Sets) -> str:
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _classes(sets: Sets) -> list[str]:
     """The classes below the demanded coverage; of images that a threshold could leave out."""
-    measured = {
-        each.name: sets.told.get(each.name, Measured(each.coverage, each.interval))
-        for each in sets.coverages[1:]
-    }
     demanded = wording.percent(sets.demanded)
-    below = {
-        name: share
-        for name, share in measured.items()
-        if share.value is not None and share.value < sets.demanded
-    }
-    failed = [name for name, share in below.items() if _excludes(share, sets.demanded)]
-    doubtful = [name for name in below if name not in failed]
+    failed, unlucky, unsure = [], [], []
+    for each in sets.coverages[1:]:
+        share = sets.told.get(each.name, Measured(each.coverage, each.interval))
+        if share.value is None or share.value >= sets.demanded:
+            continue
+        which = each.name
+        if each.name in sets.told:
+            which += f" among the other {each.n - sets.untold[each.name]:,}"
+        text = f"{which} ({_bounded(share)})"
+        if not _excludes(share, sets.demanded):
+            unsure.append(text)
+        elif each.name not in sets.told and share.value >= sets.expected[each.name][0]:
+            unlucky.append(text)
+        else:
+            failed.append(text)
+    if not failed + unlucky + unsure:
+        return [f"coverage is at least the demanded {demanded} in each class."]
+    below = f"coverage is below the demanded {demanded} in "
     told = []
     if failed:
-        listed = wording.listing([f"{name} ({_bounded(below[name])})" for name in failed])
-        told.append(f"the demanded coverage of {demanded} does not hold for {listed}.")
-    if doubtful:
-        listed = wording.listing([f"{name} ({_bounded(below[name])})" for name in doubtful])
         told.append(
-            f"coverage is below the demanded {demanded} in {listed}, though the interval does not "
-            f"exclude it."
+            f"the demanded coverage of {demanded} does not hold for {wording.listing(failed)}."
         )
-    if not told:
-        return f"coverage is at least the demanded {demanded} in each class."
-    return " ".join([told[0], *(text[0].upper() + text[1:] for text in told[1:])])
+    if unlucky:
+        told.append(
+            f"{below}{wording.listing(unlucky)}: more than the choice of test images explains, and "
+            f"within what so few validation images let expect."
+        )
+    if unsure:
+        told.append(f"{below}{wording.listing(unsure)}, though the interval does not exclude it.")
+    return told
 
 
 def _untold(sets: Sets) -> str:
@@ -113,10 +125,12 @@ def _untold(sets: Sets) -> str:
     if not classes:
         return ""
     of = {each.name: each.n for each in sets.coverages}
-    listed = wording.listing([f"{n:,} of {of[name]:,} of {name}" for name, n in classes.items()])
+    listed = wording.listing(
+        [f"{n:,} of the {of[name]:,} of {name}" for name, n in classes.items()]
+    )
     needed = next(n for n in count(1) if rules_out(n, sets.demanded))
     rest = sets.told["all"]
-    others = "" if rest.value is None else f" Of the other images {_bounded(rest)} are covered."
+    others = "" if rest.value is None else f" Of the others, {_bounded(rest)}, are covered."
     return (
         f"{sets.untold['all']:,} of {of['all']:,} test images ({listed}) are covered whatever the "
         f"network says, because fewer than {needed} validation images of their class set the "

@@ -11,6 +11,7 @@ from leukoscope.report import promises, robustness, seeds, wording
 from leukoscope.report.comparison import Comparison, Entrant, measured
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.pairs import Pair
+from leukoscope.report.validated import Sets
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _FOREST = wording.network("colour-forest")
@@ -80,8 +81,8 @@ def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pai
         sets = best.validated.sets
         tests = (sets.like_calibration, sets.like_each_other)
         told = [one.sentence for one in tests if one is not None]
+        listed += [f"Prediction sets of {one}" for one in promises.on_coverage(best, groups=False)]
         listed.append(f"Prediction sets of {best.name}: {' '.join(told)}")
-        listed += promises.on_coverage(best)
     return [f"{first.capitalize()}: {one}" for one in listed] if first else listed
 
 
@@ -237,10 +238,20 @@ def _refusals(best: Evidence | None) -> Tile | None:
         text = (
             f"of the test images get one class, {wording.percent(risk.value)} of them wrongly "
             f"({_range(risk.interval)}); the others are referred. Coverage "
-            f"{wording.percent(whole.coverage)} of {wording.percent(sets.demanded)} demanded"
+            f"{wording.percent(whole.coverage)}{_without(sets)} of "
+            f"{wording.percent(sets.demanded)} demanded"
         )
-        if sets.untold["all"]:
-            text += f", {sets.untold['all']:,} images of it whatever the network says"
     if best.novelty is not None:
         text += f"; {best.novelty.novel:,} of {best.novelty.n:,} called novel"
     return Tile("What it refuses", best.name, wording.percent(whole.single), text, "answered")
+
+
+def _without(sets: Sets) -> str:
+    """The coverage without images that are covered whatever a network says, if there are any."""
+    rest = sets.told.get("all")
+    if rest is None or rest.value is None:
+        return ""
+    return (
+        f" ({wording.percent(rest.value)} without {sets.untold['all']:,} images that every set "
+        f"covers)"
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import convolve
 from scipy.stats import betabinom
 
 from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, members, number
@@ -178,11 +179,11 @@ def expected_coverage_of_folds(
     covered = np.ones(1)
     for calibrated, tested in folds:
         counts, rank = np.arange(tested + 1), _rank(calibrated, coverage)
-        covered = np.convolve(
+        covered = convolve(
             covered,
             betabinom.pmf(counts, tested, rank, calibrated + 1 - rank)
             if rules_out(calibrated, coverage)
-            else counts == tested,
+            else (counts == tested).astype(np.float64),
         )
     tail = tail_of(confidence)
     low, high = np.searchsorted(np.cumsum(covered), (tail, 1 - tail))

@@ -7,7 +7,8 @@ process of its own, without reviews; says how long it took until it was ready. T
 per request at times drawn beforehand (a Poisson process: people do not take turns), whether earlier
 ones are answered or not, from 16 clients with keys of their own. Prints for each load the answers,
 the refusals (429, 503, with Retry-After) and everything else, the median and the 99th percentile of
-the answers' seconds, and the memory of the service at the beginning and the end. Exits with 1 when
+the answers' seconds, and the memory of the service at the beginning, half-way and at the end (until
+then it fills what it keeps of pictures that were answered lately). Exits with 1 when
 anything but an answer or a refusal came back. Latency is measured from the drawn time, so a
 generator that falls behind does not flatter the service.
 """
@@ -40,6 +41,7 @@ class Load:
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     without_time: int = 0  # refusals that do not say when to come again
+    megabytes: list[float] = field(default_factory=list)  # at the beginning, half-way, at the end
 
     def quantile(self, share: float) -> float:
         """Seconds that this share of the answers did not exceed."""
@@ -65,9 +67,14 @@ async def one(client: httpx.AsyncClient, picture: bytes, due: float, load: Load)
 
 
 async def send(
-    address: str, secrets: list[str], pictures: list[bytes], rate: float, seconds: float
+    address: str,
+    process: int,
+    secrets: list[str],
+    pictures: list[bytes],
+    rate: float,
+    seconds: float,
 ) -> Load:
-    """What came back of `rate` images a second."""
+    """What came back of `rate` images a second, and what the process held meanwhile."""
     load, rng = Load(), random.Random(0)
     clients = [
         httpx.AsyncClient(
@@ -79,10 +86,15 @@ async def send(
         for secret in secrets
     ]
     due, tasks, start = 0.0, [], time.perf_counter() + 0.5
+    load.megabytes.append(memory(process))
+    asyncio.get_running_loop().call_later(
+        seconds / 2, lambda: load.megabytes.append(memory(process))
+    )
     while (due := due + rng.expovariate(rate)) < seconds:
         picture = rng.choice(pictures)
         tasks.append(asyncio.create_task(one(rng.choice(clients), picture, start + due, load)))
     await asyncio.gather(*tasks)
+    load.megabytes.append(memory(process))
     for client in clients:
         await client.aclose()
     return load
@@ -121,18 +133,17 @@ def run(given: argparse.Namespace, folder: Path) -> bool:
     try:
         wait_until_ready(address, service)
         print(f"ready after {time.perf_counter() - started:.1f} s", flush=True)
-        asyncio.run(send(address, secrets, pictures, WARM_UP, 1))
+        asyncio.run(send(address, service.pid, secrets, pictures, WARM_UP, 1))
         print("| images/s | sent | answered | refused | other | median, s | p99, s | memory, MB |")
         print("|---|---|---|---|---|---|---|---|")
         for rate in (given.rate, given.rate * given.overload):
-            before = memory(service.pid)
-            load = asyncio.run(send(address, secrets, pictures, rate, given.seconds))
+            load = asyncio.run(send(address, service.pid, secrets, pictures, rate, given.seconds))
             refused = load.statuses["429"] + load.statuses["503"]
             other = load.statuses.total() - refused - load.statuses["200"] + load.without_time
             print(
                 f"| {rate:g} | {load.statuses.total()} | {load.statuses['200']} | {refused} | "
                 f"{other} | {load.quantile(0.5):.3f} | {load.quantile(0.99):.3f} | "
-                f"{before:.0f} → {memory(service.pid):.0f} |",
+                f"{' → '.join(f'{each:.0f}' for each in load.megabytes)} |",
                 flush=True,
             )
             good = good and other == 0

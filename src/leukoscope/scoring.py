@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from leukoscope import __version__
 from leukoscope.audit import quality
-from leukoscope.audit.threads import threads
+from leukoscope.audit.cores import threads
 from leukoscope.data import inputs, tables
 from leukoscope.data.images import UnreadableImage, decode_fields
 from leukoscope.data.inputs import Picture

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.cores import batches, each_in_processes
 from leukoscope.audit.regions import corners, ink
-from leukoscope.progress import bar
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -42,12 +42,15 @@ _SIDE = 112  # pixels per side at which colours are read; larger pictures are av
 
 def measure(pixels: Pixels, *, quiet: bool = False) -> Floats:
     """N×26 figures in the order of `KINDS`, NaN where a picture shows too little to tell."""
-    figures = np.empty((len(pixels), sum(map(len, KINDS.values()))), np.float32)
-    with bar("reading looks", len(pixels), quiet=quiet) as advance:
-        for row, image in enumerate(pixels):  # in threads it would take longer: small steps
-            figures[row] = _figures(image)
-            advance()
-    return figures
+    none = np.empty((0, sum(map(len, KINDS.values()))), np.float32)
+    blocks = each_in_processes(
+        _measured, batches(pixels), "reading looks", count=len(pixels), quiet=quiet
+    )
+    return np.concatenate([none, *blocks])
+
+
+def _measured(pixels: Pixels) -> Floats:
+    return np.array([_figures(image) for image in pixels], np.float32)
 
 
 def _figures(image: Pixels) -> list[float]:

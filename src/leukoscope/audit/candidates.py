@@ -310,7 +310,8 @@ def _counted(
         key = pair << 14 | right << 7 | down
         _, cell, count = np.unique(key, return_inverse=True, return_counts=True)
         crowd = np.flatnonzero(count[cell] >= needed)
-        _, first = np.unique(np.stack([cell[crowd], one[crowd]]), axis=1, return_index=True)
+        ballot = cell[crowd] * len(points.image) + one[crowd]
+        _, first = np.unique(ballot, return_index=True)
         voter = crowd[first]  # a point has one vote per cell
         _, place, count = np.unique(cell[voter], return_inverse=True, return_counts=True)
         mean = [np.bincount(place, v[voter]) / count for v in (ax, ay, bx, by)]

@@ -4,16 +4,24 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
-from functools import lru_cache
-from itertools import combinations, product
+from functools import lru_cache, partial
+from itertools import chain, combinations, product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.audit.candidates import Candidate, candidates
-from leukoscope.audit.registration import CERTAIN, TURNS, Agreement, Picture, picture, register
-from leukoscope.audit.threads import each, threads
+from leukoscope.audit.cores import batches, each, each_in_processes, threads
+from leukoscope.audit.registration import (
+    CERTAIN,
+    TURNS,
+    Agreement,
+    Picture,
+    Placement,
+    picture,
+    register,
+)
 from leukoscope.data.samples import Sample
 from leukoscope.errors import UsageError
 from leukoscope.files import read_csv, write_csv
@@ -164,30 +172,39 @@ def _confirmed(
     pixels: NDArray[np.uint8], rows: Sequence[int], quiet: bool
 ) -> Iterator[tuple[Candidate, Agreement]]:
     """The candidates among these rows that agree when they are laid on one another."""
-    with threads() as pool:
-        with bar("looking for the same cells", len(rows), quiet=quiet) as advance:
-            proposed, marks = candidates(pixels, rows, pool, advance)
+    with threads() as pool, bar("looking for the same cells", len(rows), quiet=quiet) as advance:
+        proposed, marks = candidates(pixels, rows, pool, advance)
+    checked = each_in_processes(
+        partial(_checked, pixels, marks),
+        batches(proposed),
+        "laying one on the other",
+        count=len(proposed),
+        quiet=quiet,
+    )
+    for candidate, agreement in zip(proposed, chain.from_iterable(checked), strict=True):
+        if agreement is not None:
+            yield candidate, agreement
 
-        @lru_cache(maxsize=256)
-        def shown(row: int) -> Picture:
-            return picture(pixels[row], marks)
 
-        def check(candidate: Candidate) -> Agreement | None:
-            a, b = shown(candidate.a), shown(candidate.b)
-            best = None
-            for place in candidate.places:
-                found = register(a, b, place)
-                if found and _agrees(found) and (best is None or found.score > best.score):
-                    best = found
-                if best and best.score >= CERTAIN:
-                    break
-            return best
+def _checked(
+    pixels: NDArray[np.uint8], marks: NDArray[np.bool_], proposed: Sequence[Candidate]
+) -> list[Agreement | None]:
+    @lru_cache(maxsize=256)
+    def shown(row: int) -> Picture:
+        return picture(pixels[row], marks)
 
-        with bar("laying one on the other", len(proposed), quiet=quiet) as advance:
-            for candidate, agreement in zip(proposed, pool.map(check, proposed), strict=True):
-                advance()
-                if agreement is not None:
-                    yield candidate, agreement
+    return [_best(shown(one.a), shown(one.b), one.places) for one in proposed]
+
+
+def _best(a: Picture, b: Picture, places: Sequence[Placement]) -> Agreement | None:
+    best = None
+    for place in places:
+        found = register(a, b, place)
+        if found and _agrees(found) and (best is None or found.score > best.score):
+            best = found
+        if best and best.score >= CERTAIN:
+            break
+    return best
 
 
 def _agrees(found: Agreement) -> bool:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.cores import each_in_processes
 from leukoscope.audit.sessions import in_order
 from leukoscope.audit.shortcuts import grouped
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
-from leukoscope.progress import bar
 
 Rows = NDArray[np.int64]
 
@@ -83,12 +83,9 @@ def price(
             trained=trained,
         )
 
-    points = []
-    with bar("the price of leaking", len(sides), quiet=quiet) as advance:
-        for name in sides:  # not in threads, see `shortcuts.probe`
-            points.append(point(name))
-            advance()
-    return points
+    return each_in_processes(
+        point, list(sides), "the price of leaking", count=len(targets), quiet=quiet
+    )
 
 
 def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:

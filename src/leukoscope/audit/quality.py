@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from leukoscope.audit.cores import each
 from leukoscope.audit.regions import PURPLE, purple
-from leukoscope.audit.threads import each
 
 Pixels = NDArray[np.uint8]
 

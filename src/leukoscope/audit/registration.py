@@ -69,6 +69,7 @@ class Picture:
 
     grey: Floats
     seen: Floats
+    small: Floats  # the grey picture on `QUARTER` pixels
 
     def turned(self, turn: int) -> "Picture":
         """Mirrored left for right from the fifth turn on, then turned counter-clockwise."""
@@ -76,13 +77,7 @@ class Picture:
         def each(image: Floats) -> Floats:
             return np.ascontiguousarray(np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4))
 
-        return Picture(each(self.grey), each(self.seen)) if turn else self
-
-    def resized(self, side: int) -> "Picture":
-        """The same field on this many pixels."""
-        if side == len(self.grey):
-            return self
-        return Picture(_resized(self.grey, side, side), _resized(self.seen, side, side))
+        return Picture(*map(each, (self.grey, self.seen, self.small))) if turn else self
 
 
 def turn_back(turn: int) -> int:
@@ -105,7 +100,7 @@ def picture(image: NDArray[np.uint8], marks: NDArray[np.bool_]) -> Picture:
     shading = cv2.GaussianBlur(_resized(grey, QUARTER, QUARTER), (0, 0), _LOW)
     grey -= _resized(shading, *image.shape[:2])
     grey[marks] = 0
-    return Picture(grey, (~marks).astype(np.float32))
+    return Picture(grey, (~marks).astype(np.float32), _resized(grey, QUARTER, QUARTER))
 
 
 def register(a: Picture, b: Picture, proposed: Placement) -> Agreement | None:
@@ -129,8 +124,7 @@ def register(a: Picture, b: Picture, proposed: Placement) -> Agreement | None:
 def _registered(
     a: Picture, b: Picture, proposed: Placement, scales: list[float]
 ) -> Agreement | None:
-    small_a, small_b = a.resized(QUARTER), b.resized(QUARTER)
-    score, place = _best(small_a.grey, small_b.grey, proposed, scales, _REACH)
+    score, place = _best(a.small, b.small, proposed, scales, _REACH)
     if score < _HOPELESS:
         return None
     if len(scales) > 1:
@@ -166,7 +160,7 @@ def _slide(a: Floats, b: Floats, place: Placement, reach: int) -> tuple[float, P
         return 0.0, place
     piece = a[top:bottom, left:right]
     around = b[top - y - reach : bottom - y + reach, left - x - reach : right - x + reach]
-    if min(piece.std(), around.std()) < 1:
+    if min(cv2.meanStdDev(image)[1].item() for image in (piece, around)) < 1:
         return 0.0, place
     _, score, _, (i, j) = cv2.minMaxLoc(cv2.matchTemplate(around, piece, cv2.TM_CCOEFF_NORMED))
     return score, replace(
@@ -176,13 +170,14 @@ def _slide(a: Floats, b: Floats, place: Placement, reach: int) -> tuple[float, P
 
 def _agreement(a: Picture, b: Picture, place: Placement) -> Agreement:
     side = len(a.grey)
-    b = b.resized(round(place.scale * side))
+    side_b = round(place.scale * side)
+    grey, seen = (_resized(image, side_b, side_b) for image in (b.grey, b.seen))
     x, y = round(place.dx * side), round(place.dy * side)
-    left, right = max(0, x), min(side, x + len(b.grey))
-    top, bottom = max(0, y), min(side, y + len(b.grey))
+    left, right = max(0, x), min(side, x + side_b)
+    top, bottom = max(0, y), min(side, y + side_b)
     in_a = np.s_[top:bottom, left:right]
     in_b = np.s_[top - y : bottom - y, left - x : right - x]
-    pieces = a.grey[in_a], b.grey[in_b], a.seen[in_a] * b.seen[in_b]
+    pieces = a.grey[in_a], grey[in_b], a.seen[in_a] * seen[in_b]
     height, width = (max(1, round(n * QUARTER / side)) for n in pieces[0].shape)
     small, middle = (
         [_resized(piece, times * height, times * width) for piece in pieces] for times in (1, 2)
@@ -190,7 +185,7 @@ def _agreement(a: Picture, b: Picture, place: Placement) -> Agreement:
     return Agreement(
         place,
         score=_correlation(*small),
-        common=pieces[0].size / min(side, len(b.grey)) ** 2,
+        common=pieces[0].size / min(side, side_b) ** 2,
         agreeing=_agreeing(*middle),
         evidence=_evidence(*small),
     )

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leukoscope.audit.threads import each
+from leukoscope.audit.cores import each, each_in_processes
 from leukoscope.data.images import Facts
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
-from leukoscope.progress import bar
 
 Pixels = NDArray[np.uint8]
 Features = NDArray[np.float64]
@@ -115,8 +114,8 @@ def probe(
     # the test, and the commonest class would score less than its share.
     shuffled_sides = grouped(shuffled, groups, folds=folds, seed=seed)
 
-    def look(name: str) -> Probe:
-        view = views[name]
+    def look(named: tuple[str, View]) -> Probe:
+        name, view = named
         right = _right(view.features, targets, sides, seed)
         chance = _right(view.features, shuffled, shuffled_sides, seed)
         shares = [right[targets == label].mean() for label in np.unique(targets)]
@@ -130,13 +129,10 @@ def probe(
             shuffled_interval=group_bootstrap(chance, groups),
         )
 
-    found = []
-    # One after the other: scikit-learn changes the filters of warnings, which threads share.
-    with bar("looking for shortcuts", len(views), quiet=quiet) as advance:
-        for name in views:
-            found.append(look(name))
-            advance()
-    return found
+    # Not in threads: scikit-learn changes the filters of warnings, which threads share.
+    return each_in_processes(
+        look, list(views.items()), "looking for shortcuts", count=len(targets), quiet=quiet
+    )
 
 
 def _right(

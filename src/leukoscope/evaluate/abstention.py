@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import convolve
-from scipy.stats import betabinom
 
 from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, members, number
 from leukoscope.evaluate.intervals import (
@@ -157,6 +155,8 @@ def expected_coverage(
 ) -> tuple[float, float]:
     """Between which shares the coverage of one class falls if test and calibration images come
     from the same place: a beta-binomial range (Vovk, Machine Learning 92, 2013)."""
+    from scipy.stats import betabinom  # what only answers starts without it
+
     if not rules_out(calibrated, coverage):
         return 1.0, 1.0
     rank, tail = _rank(calibrated, coverage), tail_of(confidence)
@@ -176,6 +176,9 @@ def expected_coverage_of_folds(
     The number covered is a sum of beta-binomial ones, taken as independent. Calibration images that
     folds share make the true range somewhat wider.
     """
+    from scipy.signal import convolve
+    from scipy.stats import betabinom
+
     covered = np.ones(1)
     for calibrated, tested in folds:
         counts, rank = np.arange(tested + 1), _rank(calibrated, coverage)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from threading import Thread
+from threading import Timer
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +21,8 @@ from leukoscope.serve.batching import Busy
 from leukoscope.serve.logs import log
 from leukoscope.serve.protection import Observed, OnlyThisMachine, Prefixed, SameSite
 from leukoscope.serve.service import Service, TooMany
+
+_SOON = 2.0  # seconds
 
 DESCRIPTION = """
 Suggests a class for images of blood smears and keeps what a person says of each suggestion.
@@ -63,11 +65,15 @@ def create_app(service: Service, *, prefix: str = "") -> FastAPI:
 @asynccontextmanager
 async def _running(service: Service) -> AsyncIterator[None]:
     work = asyncio.create_task(service.batcher.run())
-    # A daemon, so that whoever ends the service does not wait for an import.
-    Thread(target=_prepare, args=[service], daemon=True, name="preparing").start()
+    # Soon, and not at once: an import would hold up the first answers. A daemon, so that whoever
+    # ends the service does not wait for it either.
+    preparing = Timer(_SOON, _prepare, args=[service])
+    preparing.daemon = True
+    preparing.start()
     try:
         yield
     finally:
+        preparing.cancel()
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work

@@ -1,6 +1,7 @@
 """The service under load: a steady rate of images, and five times as much.
 
     python benchmarks/service.py CLASSIFIER IMAGES [--rate 20] [--seconds 300] [--overload 5]
+                                    [--overload-seconds 60]
 
 CLASSIFIER is a classifier folder, IMAGES a folder of pictures. Starts `leukoscope serve` in a
 process of its own, without reviews; says how long it took until it was ready. Then sends one image
@@ -136,8 +137,11 @@ def run(given: argparse.Namespace, folder: Path) -> bool:
         asyncio.run(send(address, service.pid, secrets, pictures, WARM_UP, 1))
         print("| images/s | sent | answered | refused | other | median, s | p99, s | memory, MB |")
         print("|---|---|---|---|---|---|---|---|")
-        for rate in (given.rate, given.rate * given.overload):
-            load = asyncio.run(send(address, service.pid, secrets, pictures, rate, given.seconds))
+        for rate, seconds in (
+            (given.rate, seconds),
+            (given.rate * given.overload, given.overload_seconds),
+        ):
+            load = asyncio.run(send(address, service.pid, secrets, pictures, rate, seconds))
             refused = load.statuses["429"] + load.statuses["503"]
             other = load.statuses.total() - refused - load.statuses["200"] + load.without_time
             print(
@@ -158,8 +162,9 @@ def main() -> None:
     parser.add_argument("classifier", type=Path)
     parser.add_argument("images", type=Path)
     parser.add_argument("--rate", type=float, default=20, help="images per second")
-    parser.add_argument("--seconds", type=float, default=300, help="of each load")
+    parser.add_argument("--seconds", type=float, default=300, help="of the steady load")
     parser.add_argument("--overload", type=float, default=5, help="times the rate")
+    parser.add_argument("--overload-seconds", type=float, default=60)
     parser.add_argument("--port", type=int, default=8765)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

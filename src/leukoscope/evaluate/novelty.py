@@ -9,6 +9,7 @@ training images at several depths, and is novel when it is far from all of them 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _LEAST_SPREAD = 0.01  # of a layer's mean spread: a feature that never varied ma
 _LEAST = 1e-6  # limit, spread or variance, where all images are alike
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # without slots, for the cached property
 class Memory:
     """What one layer saw in M training images, and how far from the nearest of them is too far.
 
@@ -34,6 +35,12 @@ class Memory:
     directions: NDArray[np.float32]
     images: NDArray[np.float16]
     limit: float
+
+    @cached_property
+    def points(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The images as numbers to compute with, M×D, and the square of the length of each."""
+        images = self.images.astype(np.float64)
+        return images, (images**2).sum(axis=1)
 
 
 def remember(
@@ -86,7 +93,7 @@ def _memory(features: Features) -> Memory:
     centre, spread = values.mean(axis=0), values.std(axis=0)
     spread = np.maximum(spread, max(_LEAST_SPREAD * spread.mean(), _LEAST))
     z = (values - centre) / spread
-    apart = _squares(z, z)
+    apart = _squares(z, z, (z**2).sum(1))
     np.fill_diagonal(apart, np.inf)
     differences = z - z[apart.argmin(axis=1)]
     shrinkage = float(ledoit_wolf_shrinkage(differences, assume_centered=True))
@@ -111,14 +118,16 @@ def _weighed(features: Features, memory: Memory) -> NDArray[np.float64]:
 
 def _distances(features: Features, memory: Memory) -> NDArray[np.float64]:
     """How far N×D features are from the nearest remembered image: the root mean square over D."""
-    squares = _squares(_weighed(features, memory), memory.images.astype(np.float64))
+    squares = _squares(_weighed(features, memory), *memory.points)
     nearest = np.maximum(squares.min(axis=1), 0) / features.shape[1]
     return np.asarray(np.sqrt(nearest), dtype=np.float64)
 
 
-def _squares(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """N×M squared distances."""
-    squares: NDArray[np.float64] = (x**2).sum(1)[:, None] + (y**2).sum(1) - 2 * x @ y.T
+def _squares(
+    x: NDArray[np.float64], y: NDArray[np.float64], lengths: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """N×M squared distances; `lengths` are the squared ones of y."""
+    squares: NDArray[np.float64] = (x**2).sum(1)[:, None] + lengths - 2 * x @ y.T
     return squares
 
 

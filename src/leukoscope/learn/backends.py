@@ -213,8 +213,11 @@ def open_session(path: Path, *, device: str = "auto") -> Any:
     if device == "cuda" and not has_cuda:
         raise UsageError("This ONNX Runtime has no CUDA; try --device cpu, or --engine torch.")
     providers = [cuda] * has_cuda + ["CPUExecutionProvider"]
+    options = onnxruntime.SessionOptions()
+    # Threads that spin between two calls take the cores from whatever prepares the next one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(path, providers=providers)
+        return onnxruntime.InferenceSession(path, options, providers=providers)
     except Exception as error:  # whatever its parser runs into
         raise UsageError(f"{path} cannot be loaded by ONNX Runtime: {reason(error)}.") from error
 

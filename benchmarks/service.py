@@ -138,7 +138,7 @@ def run(given: argparse.Namespace, folder: Path) -> bool:
         print("| images/s | sent | answered | refused | other | median, s | p99, s | memory, MB |")
         print("|---|---|---|---|---|---|---|---|")
         for rate, seconds in (
-            (given.rate, seconds),
+            (given.rate, given.seconds),
             (given.rate * given.overload, given.overload_seconds),
         ):
             load = asyncio.run(send(address, service.pid, secrets, pictures, rate, seconds))

@@ -53,6 +53,20 @@ def test_python_command_line_onnx_and_http_agree(
     assert Image.open(io.BytesIO(heat.content)).size == (SIZE, SIZE)
 
 
+def test_a_graph_without_weights_answers_and_is_not_explained(
+    tmp_path: Path, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path / "classifier")
+    command(monkeypatch, "export", tmp_path / "classifier", "--out", tmp_path / "graph")
+    service = assemble(open_model(tmp_path / "graph"), reviews)
+    with TestClient(create_app(service), base_url="http://localhost") as client:
+        (row,) = send(client, *pictures(1)).json()["images"]
+        assert row["answer"]["suggestion"] in CLASSES
+        refused = client.get("/api/explain", params={"sha256": row["sha256"]})
+    assert refused.status_code == 422
+    assert "cannot be explained" in refused.json()["detail"]
+
+
 def command(monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
     """Nothing; the program has done this in this process, and ended well."""
     monkeypatch.setattr(sys, "argv", ["leukoscope", *map(str, words)])

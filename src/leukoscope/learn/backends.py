@@ -206,7 +206,7 @@ def open_session(path: Path, *, device: str = "auto") -> Any:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            "ONNX Runtime is not here: pip install 'leukoscope[onnx]', or use --engine torch."
+            "ONNX Runtime is not here: pip install onnxruntime, or use --engine torch."
         ) from error
     cuda = "CUDAExecutionProvider"
     has_cuda = device != "cpu" and cuda in onnxruntime.get_available_providers()

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from threading import Timer
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,15 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from leukoscope import __version__
-from leukoscope.errors import LeukoscopeError
 from leukoscope.serve import operating, pages, predicting, reviewing
 from leukoscope.serve.answers import Refusal
 from leukoscope.serve.batching import Busy
 from leukoscope.serve.logs import log
 from leukoscope.serve.protection import Observed, OnlyThisMachine, Prefixed, SameSite
 from leukoscope.serve.service import Service, TooMany
-
-_SOON = 2.0  # seconds
 
 DESCRIPTION = """
 Suggests a class for images of blood smears and keeps what a person says of each suggestion.
@@ -65,25 +61,14 @@ def create_app(service: Service, *, prefix: str = "") -> FastAPI:
 @asynccontextmanager
 async def _running(service: Service) -> AsyncIterator[None]:
     work = asyncio.create_task(service.batcher.run())
-    # Soon, and not at once: an import would hold up the first answers. A daemon, so that whoever
-    # ends the service does not wait for it either.
-    preparing = Timer(_SOON, _prepare, args=[service])
-    preparing.daemon = True
-    preparing.start()
     try:
         yield
     finally:
-        preparing.cancel()
         work.cancel()
         with suppress(asyncio.CancelledError):
             await work
         service.batcher.close()
         service.decoders.shutdown(wait=False, cancel_futures=True)
-
-
-def _prepare(service: Service) -> None:
-    with suppress(LeukoscopeError):  # which whoever asks for a heat map is told
-        service.model.prepare()
 
 
 def _refuse(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:

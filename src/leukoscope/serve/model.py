@@ -61,7 +61,10 @@ def open_model(folder: Path | None) -> Model:
     def heat(pixels: Pixels, target: int) -> NDArray[np.float32]:
         from leukoscope.learn import gradcam
 
-        maps, _ = gradcam.gradcam(explainer(), pixels[None], targets=[target])
+        classifier = explainer()
+        if classifier is None:
+            raise UsageError("This classifier is a graph without weights: it cannot be explained.")
+        maps, _ = gradcam.gradcam(classifier, pixels[None], targets=[target])
         one: NDArray[np.float32] = maps[0]
         return one
 
@@ -81,19 +84,20 @@ def open_model(folder: Path | None) -> Model:
     )
 
 
-def _explainer(folder: Path) -> Callable[[], "Classifier"]:
-    """What loads the classifier into PyTorch, once, whichever thread asks first."""
+def _explainer(folder: Path) -> Callable[[], "Classifier | None"]:
+    """What loads the classifier into PyTorch, once, whichever thread asks first; None without
+    weights."""
     lock = Lock()
 
     @cache
-    def load() -> "Classifier":
+    def load() -> "Classifier | None":
+        if not (folder / WEIGHTS).is_file():
+            return None
         from leukoscope.learn import classifier as classifiers
 
-        if not (folder / WEIGHTS).is_file():
-            raise UsageError("This classifier is a graph without weights: it cannot be explained.")
         return classifiers.load(folder)
 
-    def locked() -> "Classifier":
+    def locked() -> "Classifier | None":
         with lock:
             return load()
 

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +18,7 @@ from leukoscope import __version__
 from leukoscope.serve.service import Service
 
 STATIC = Path(__file__).parent / "static"
+_SOON = 1.0  # seconds
 
 
 class Revalidated(StaticFiles):
@@ -42,8 +45,17 @@ def routes(service: Service) -> APIRouter:
     def page(name: str, **values: object) -> HTMLResponse:
         return HTMLResponse(environment.get_template(name).render(**shared, **values))
 
+    @cache
+    def prepare() -> None:
+        """Once: whoever opens the page will ask for heat maps, and other clients may never. After
+        the page, which an import would hold up; by a daemon, for which nobody waits at the end."""
+        timer = Timer(_SOON, service.model.prepare)
+        timer.daemon = True
+        timer.start()
+
     @router.get("/")
     async def index() -> Response:
+        prepare()
         return page("index.html")
 
     @router.get("/card")

@@ -238,8 +238,8 @@ def _refusals(best: Evidence | None) -> Tile | None:
         text = (
             f"of the test images get one class, {wording.percent(risk.value)} of them wrongly "
             f"({_range(risk.interval)}); the others are referred. Coverage "
-            f"{wording.percent(whole.coverage)}{_without(sets)} of "
-            f"{wording.percent(sets.demanded)} demanded"
+            f"{wording.percent(whole.coverage)}{_without(sets)}, where "
+            f"{wording.percent(sets.demanded)} are demanded"
         )
     if best.novelty is not None:
         text += f"; {best.novelty.novel:,} of {best.novelty.n:,} called novel"

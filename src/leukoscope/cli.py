@@ -397,7 +397,10 @@ def predict(
         print(told)
     if done.groups is not None:
         print(f"{done.groups}: one row for each folder, with 95 % intervals over its pictures.")
-    print(f"Computed by {done.backend}. It assists; it does not diagnose.")
+    names = ", ".join(map(str, [folder, *(also or [])]))
+    print(f"Computed by {names}: {done.backend}. It assists; it does not diagnose.")
+    if done.unreadable and not done.predicted:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -707,12 +710,13 @@ def serve(
     ] = None,
 ) -> None:
     """Open the reviewing page, and the HTTP interface behind it, until Ctrl-C."""
+    from leukoscope.learn import hub
     from leukoscope.serve import server
     from leukoscope.serve.limits import limits
 
     server.serve(
         server.Settings(
-            classifier=classifier,
+            classifier=None if classifier is None else hub.find(classifier),
             host=host,
             port=port,
             database=database,

@@ -97,7 +97,9 @@ def score(scoring: Scoring) -> Scored:
     files = inputs.expand(scoring.words)
     make_folder(scoring.out.parent)
     from leukoscope.learn.answers import FEW
-    from leukoscope.learn.backends import open_backends  # after the cheap checks: it imports torch
+    from leukoscope.learn.backends import (
+        open_backends,
+    )  # after the cheap checks: it may import torch
 
     few = len(files) <= FEW and not any(map(inputs.is_archive, files)) and scoring.tile is None
     precision = "float32" if few and scoring.precision == "auto" else scoring.precision

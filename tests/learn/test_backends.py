@@ -1,5 +1,7 @@
 """The engine is the one that was asked for, or the fastest here, and answers the same."""
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +99,14 @@ def test_without_a_graph_or_its_runtime_pytorch_computes(
     assert open_backend(tmp_path, precision="float32").kind == "torch float32"
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda _: None)
     assert open_backend(folder, precision="float32").kind == "torch float32"
+
+
+def test_a_graph_of_other_settings_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "it")
+    config = json.loads((tmp_path / "it" / "config.json").read_text())
+    (tmp_path / "it" / "config.json").write_text(json.dumps(config | {"temperature": 4.0}))
+    with pytest.raises(UsageError, match=r"made with temperature .*config\.json says 4\.0"):
+        open_backend(tmp_path / "it", engine="onnx")
 
 
 def test_a_class_that_is_hardly_ahead_is_computed_again(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -146,3 +147,11 @@ def test_the_first_word_is_the_classifier_where_it_is_one(
     monkeypatch.setattr(folders, "DEFAULT", folder)
     assert hub.split("pictures", ["a.png"]) == (folder, ["pictures", "a.png"])
     assert hub.split(str(folder), []) == (folder, [])
+
+
+@pytest.mark.parametrize("place", ["classifier", "resnet50-random-seed0/classifier"])
+def test_a_run_is_not_taken_for_pictures(folder: Path, tmp_path: Path, place: str) -> None:
+    inside = tmp_path / "run" / place
+    shutil.copytree(folder, inside)
+    with pytest.raises(UsageError, match=f"did you mean {inside}"):
+        hub.split(str(tmp_path / "run"), ["a.png"])

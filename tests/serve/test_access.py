@@ -98,6 +98,19 @@ def test_the_file_holds_hashes_and_is_private(tmp_path: Path) -> None:
         keys.remove(file, "ada")
 
 
+def test_a_damaged_file_of_keys_lets_nobody_in(tmp_path: Path, reviews: Reviews) -> None:
+    file = tmp_path / "keys.csv"
+    secret = keys.add(file, "Ada")
+    with opened(reviews, file) as client:
+        client.headers["Authorization"] = f"Bearer {secret}"
+        assert send(client, RED).status_code == 200
+        whole = file.read_bytes()
+        file.write_text("half of a line")
+        assert [send(client, RED).status_code for _ in range(2)] == [401, 401]
+        file.write_bytes(whole)
+        assert send(client, RED).status_code == 200
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "laboratory.example"])
 def test_an_open_address_needs_keys(host: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leukoscope keys add"):

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.serve.app import create_app
 from leukoscope.serve.limits import Limits
+from leukoscope.serve.pictures import keep
 from leukoscope.serve.reviews import METADATA, TABLE, Review, Reviews, open_reviews
 from leukoscope.serve.service import assemble
 
@@ -231,6 +232,26 @@ def test_pictures_are_kept_when_that_is_wanted_and_only_then(
     ]
     assert (folder / red[:2] / f"{red}.png").read_bytes() == RED
     assert green not in {one.sha256 for one in reviews.current()}
+
+
+def test_a_picture_that_cannot_be_kept_is_a_503_and_no_review(
+    tmp_path: Path, reviews: Reviews
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.write_text("a file where the folder was")
+    service = assemble(MODEL, reviews, pictures=folder)
+    with TestClient(create_app(service), base_url="http://localhost") as client:
+        (sha256,) = shas(send(client, RED))
+        refused = client.post("/api/reviews", json=review(sha256))
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert not list(reviews.current())
+
+
+@pytest.mark.parametrize(
+    ("start", "suffix"), [(b"II\0*", ".tif"), (b"MM*\0", ".tif"), (b"unheard of", "")]
+)
+def test_a_picture_with_an_odd_beginning_is_kept(tmp_path: Path, start: bytes, suffix: str) -> None:
+    assert keep(tmp_path, "ab" * 32, start + b"rest") == tmp_path / "ab" / f"{'ab' * 32}{suffix}"
 
 
 def test_a_database_that_fails_is_a_503_and_nothing_is_acknowledged(

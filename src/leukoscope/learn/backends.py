@@ -2,8 +2,9 @@
 
 import hashlib
 import importlib.util
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +78,10 @@ def open_backend(
     """The classifier in `folder`, computed by PyTorch from its weights or by ONNX Runtime from the
     graph that `leukoscope export` wrote there.
 
-    By itself it takes PyTorch where that has a GPU or bfloat16, else ONNX Runtime where both it and
-    the graph are there; int8, which changes the answers more, only when it is asked for. Raises
-    `UsageError` for what the folder or this machine does not have.
+    By itself it takes PyTorch where that has a GPU, or bfloat16 and may use it, else ONNX Runtime
+    where both it and the graph are there; int8, which changes the answers more, only when it is
+    asked for. Raises `UsageError` for what the folder or this machine does not have, and for a
+    graph that was made with other settings than those of the folder.
     """
     for name, value, known in (
         ("engine", engine, ENGINES),
@@ -176,7 +178,7 @@ def _onnx(folder: Path, config: ClassifierConfig, device: str, precision: str) -
             f"then name that folder."
         )
     session = open_session(folder / name, device=device)
-
+    _check_config(session, config, folder / name)
     memories = None if config.accepted is None else read_memories(folder)
     layers = list(memories or ())
 
@@ -193,6 +195,18 @@ def _onnx(folder: Path, config: ClassifierConfig, device: str, precision: str) -
     words = f"ONNX Runtime on {where}, {number}"
     digest = _digest(folder, name)
     return Backend(words, f"onnx {number}", digest, config, answers, seen.read(folder))
+
+
+def _check_config(session: Any, config: ClassifierConfig, path: Path) -> None:
+    """Nothing, or `UsageError` when the graph was made with other settings than config.json has."""
+    settings = json.loads(json.dumps(asdict(config)))
+    said = session.get_modelmeta().custom_metadata_map
+    for key, value in settings.items():
+        if key in said and json.loads(said[key]) != value:
+            raise UsageError(
+                f"{path} was made with {key} {said[key]}, but config.json says "
+                f"{json.dumps(value)}: export the classifier again, or delete the graph."
+            )
 
 
 def feature_name(layer: str) -> str:

@@ -41,6 +41,10 @@ def split(first: str, others: list[str]) -> tuple[Path, list[str]]:
     The first word names the classifier. Where it is none and the package has one of its own, that
     one is meant, and the first word is a picture too.
     """
+    run = Path(first)
+    inside = [*run.glob("classifier/config.json"), *sorted(run.glob("*/classifier/config.json"))]
+    if inside and not is_hub(first):
+        raise UsageError(f"{first} is a run and no classifier; did you mean {inside[0].parent}?")
     named = is_hub(first) or (Path(first) / "config.json").is_file()
     if named or not folders.DEFAULT.is_dir():
         return find(first), others

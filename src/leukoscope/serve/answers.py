@@ -58,7 +58,7 @@ class ClassifierFacts(Record):
     name: str
     classes: list[str]
     size: int = Field(description="Images are decoded to so many pixels in height and width.")
-    fingerprint: str = Field(description="SHA-256 of its settings and weights.")
+    fingerprint: str = Field(description="SHA-256 of its settings and of the weights that answer.")
     calibrated: bool = Field(description="Whether its probabilities were calibrated.")
 
 

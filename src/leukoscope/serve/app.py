@@ -108,7 +108,7 @@ async def _gone(_: Request, error: Exception) -> Response:
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    return _refuse(500, "The service failed; its log says why, under the request's id.")
+    return _refuse(500, "The service failed; its log says why.")
 
 
 _REFUSALS = {

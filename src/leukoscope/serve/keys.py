@@ -10,8 +10,9 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from leukoscope.errors import UsageError, nearest
+from leukoscope.errors import LeukoscopeError, UsageError, nearest
 from leukoscope.files import make_folder, read_csv, write_csv
+from leukoscope.serve.logs import log
 from leukoscope.serve.text import SHORT, line
 
 _MARK = "leukoscope_"  # lets a scanner of repositories recognise a key that was committed
@@ -82,9 +83,14 @@ class Keyring:
             changed = self._path.stat().st_mtime_ns
         except FileNotFoundError:
             changed = 0
-        if changed != self._changed:
-            self._names = {key.sha256: key.name for key in read(self._path)} if changed else {}
-            self._changed = changed
+        if changed == self._changed:
+            return
+        self._names, self._changed = {}, changed
+        if changed:
+            try:
+                self._names = {key.sha256: key.name for key in read(self._path)}
+            except LeukoscopeError as error:  # damaged while the service runs: nobody is let in
+                log.error("the keys cannot be read", exc_info=error)
 
 
 def _hash(secret: str) -> str:

@@ -1,9 +1,7 @@
 """Which classifier answers here, and what can it be asked?"""
 
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -15,8 +13,8 @@ from numpy.typing import NDArray
 from leukoscope.data.seen import Seen
 from leukoscope.errors import UsageError
 from leukoscope.learn import folder as folders
-from leukoscope.learn.backends import ONNX, open_backend
-from leukoscope.learn.folder import WEIGHTS, ClassifierConfig
+from leukoscope.learn.backends import open_backend
+from leukoscope.learn.folder import WEIGHTS
 from leukoscope.report import wording
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ class Model:
     name: str  # of the network, as it is written in papers
     classes: tuple[str, ...]
     size: int
-    fingerprint: str  # SHA-256 of its config.json and its weights (or, without, its graph)
+    fingerprint: str  # SHA-256 of its config.json and of the file that answers
     calibrated: bool
     card: str  # the model card, Markdown; empty when the folder has none
     answer: Callable[[Pixels], "Answers"]  # N×S×S×3
@@ -74,7 +72,7 @@ def open_model(folder: Path | None) -> Model:
         name=wording.network(config.network),
         classes=config.classes,
         size=config.size,
-        fingerprint=_fingerprint(chosen, config),
+        fingerprint=backend.digest,
         calibrated=config.temperature != 1 or answers.sets is not None,
         card=card.read_text(encoding="utf-8") if card.is_file() else "",
         answer=backend.answer,
@@ -102,11 +100,3 @@ def _explainer(folder: Path) -> Callable[[], "Classifier | None"]:
             return load()
 
     return locked
-
-
-def _fingerprint(folder: Path, config: ClassifierConfig) -> str:
-    weights = folder / (WEIGHTS if (folder / WEIGHTS).is_file() else ONNX)
-    with weights.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    settings = json.dumps(asdict(config), sort_keys=True)
-    return hashlib.sha256(f"{settings}\n{digest}".encode()).hexdigest()

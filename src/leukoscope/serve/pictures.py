@@ -9,10 +9,8 @@ _SIGNATURES = (
     (b"\xff\xd8\xff", ".jpg"),
     (b"\x89PNG\r\n\x1a\n", ".png"),
     (b"BM", ".bmp"),
-    (b"II*\0", ".tif"),
-    (b"MM\0*", ".tif"),
-    (b"II+\0", ".tif"),
-    (b"MM\0+", ".tif"),
+    (b"II", ".tif"),
+    (b"MM", ".tif"),
     (b"RIFF", ".webp"),
 )
 
@@ -22,7 +20,8 @@ def keep(folder: Path, sha256: str, content: bytes) -> Path:
 
     Only what could be decoded comes here, so its first bytes say which kind of picture it is.
     """
-    suffix = next(suffix for start, suffix in _SIGNATURES if content.startswith(start))
+    known = (suffix for start, suffix in _SIGNATURES if content.startswith(start))
+    suffix = next(known, "")  # whatever else could be decoded is found by its content, too
     path = make_folder(folder / sha256[:2]) / f"{sha256}{suffix}"
     if not path.exists():
         with replacing(path) as beside, beside.open("wb") as file:

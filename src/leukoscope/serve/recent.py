@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
 
 from leukoscope.serve.answers import Answer
 from leukoscope.serve.model import Pixels
@@ -28,23 +29,26 @@ class Recent:
         self._limit = limit
         self._bytes = 0
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._lock = Lock()  # reviews are kept in threads of their own
 
     def __len__(self) -> int:
         return len(self._seen)
 
     def put(self, sha256: str, seen: Seen) -> None:
         """Remembers an image, and forgets those that were used longest ago."""
-        self._drop(self._seen.pop(sha256, None))
-        self._seen[sha256] = seen
-        self._bytes += seen.bytes
-        while self._bytes > self._limit and len(self._seen) > 1:
-            self._drop(self._seen.popitem(last=False)[1])
+        with self._lock:
+            self._drop(self._seen.pop(sha256, None))
+            self._seen[sha256] = seen
+            self._bytes += seen.bytes
+            while self._bytes > self._limit and len(self._seen) > 1:
+                self._drop(self._seen.popitem(last=False)[1])
 
     def get(self, sha256: str) -> Seen | None:
         """The image, which is then the one used last; None when it is forgotten."""
-        if sha256 in self._seen:
-            self._seen.move_to_end(sha256)
-        return self._seen.get(sha256)
+        with self._lock:
+            if sha256 in self._seen:
+                self._seen.move_to_end(sha256)
+            return self._seen.get(sha256)
 
     def _drop(self, seen: Seen | None) -> None:
         if seen is not None:

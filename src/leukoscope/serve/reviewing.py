@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from leukoscope.errors import nearest
+from leukoscope.errors import LeukoscopeError, nearest
 from leukoscope.serve import pictures
 from leukoscope.serve.access import Caller, identify
 from leukoscope.serve.answers import Record, Refusal
+from leukoscope.serve.logs import log
 from leukoscope.serve.predicting import FORGOTTEN
 from leukoscope.serve.reviews import Decision, Review
 from leukoscope.serve.service import Service
@@ -188,7 +189,12 @@ def _keep(service: Service, new: NewReview, caller: Caller) -> tuple[Review, boo
     if new.decision == "withdrawn" and not decided and not again:
         raise HTTPException(409, "There is no decision on this image to be withdrawn.")
     if label and service.pictures is not None and seen is not None and seen.content is not None:
-        pictures.keep(service.pictures, new.sha256, seen.content)
+        try:
+            pictures.keep(service.pictures, new.sha256, seen.content)
+        except (OSError, LeukoscopeError) as error:
+            log.error("a picture cannot be kept", exc_info=error)
+            detail = "The picture could not be kept, and so the review was not kept either."
+            raise HTTPException(503, detail, {"Retry-After": "5"}) from error
     kept, is_new = service.reviews.add(
         Review(
             id=str(new.id),

@@ -160,6 +160,8 @@ def test_another_site_cannot_send_anything(client: TestClient) -> None:
     for site in ("cross-site", "same-site"):
         assert client.post("/api/reviews", headers={"sec-fetch-site": site}).status_code == 403
     assert client.get("/health", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+    for origin, status in (("https://elsewhere.example", 403), ("http://localhost", 422)):
+        assert client.post("/api/reviews", headers={"origin": origin}).status_code == status
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/card", "/api/about", "/nope", "/static/page.css"])
@@ -255,10 +257,13 @@ def test_an_error_of_the_program_is_logged_and_not_told(
 
     app = create_app(assemble(replace(MODEL, answer=broken), reviews))  # type: ignore[arg-type]
     with (
-        TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client,
+        TestClient(app, base_url="http://localhost") as client,
         caplog.at_level("INFO"),
     ):
         response = send(client, RED)
         assert client.get("/health").status_code == 200
     assert response.status_code == 500
     assert "inner secret" not in json.dumps(response.json())
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-request-id"] in {getattr(r, "request", "") for r in caplog.records}
+    assert "inner secret" in caplog.text

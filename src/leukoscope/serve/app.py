@@ -33,8 +33,8 @@ too much to do) come with `Retry-After` in seconds.
 def create_app(service: Service, *, prefix: str = "") -> FastAPI:
     """The application of one service; `prefix` is the path at which a proxy shows it, if fixed."""
     middleware = [
-        Middleware(Prefixed, prefix=prefix),
         Middleware(Observed, metrics=service.metrics),
+        Middleware(Prefixed, prefix=prefix),
         *([] if service.keyring else [Middleware(OnlyThisMachine)]),
         Middleware(SameSite),
     ]
@@ -107,10 +107,6 @@ async def _gone(_: Request, error: Exception) -> Response:
     return _refuse(400, "The client left.")
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    return _refuse(500, "The service failed; its log says why.")
-
-
 _REFUSALS = {
     HTTPException: _http,
     Busy: _busy,
@@ -118,5 +114,4 @@ _REFUSALS = {
     RequestValidationError: _invalid,
     SQLAlchemyError: _database,
     ClientDisconnect: _gone,
-    Exception: _failed,
 }

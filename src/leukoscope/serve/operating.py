@@ -51,7 +51,8 @@ def routes(service: Service) -> APIRouter:
         try:
             await run_in_threadpool(service.reviews.check)
         except SQLAlchemyError as error:
-            raise HTTPException(503, "The database does not answer.") from error
+            detail = "The database does not answer."
+            raise HTTPException(503, detail, {"Retry-After": "5"}) from error
         service.batcher.check()
         return State(status="ready")
 

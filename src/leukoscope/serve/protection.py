@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse
@@ -52,7 +53,10 @@ class Prefixed:
 
 
 class Observed:
-    """Every answer with its security headers and an id; every request counted and logged."""
+    """Every answer with its security headers and an id; every request counted and logged.
+
+    A request that fails is answered here too, so that this answer is like the others.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
@@ -61,7 +65,7 @@ class Observed:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status, request = time.perf_counter(), 500, uuid.uuid4().hex
+        started, status, request = time.perf_counter(), 0, uuid.uuid4().hex
         state: dict[str, Any] = scope.setdefault("state", {})
 
         async def send_observed(message: Message) -> None:
@@ -77,6 +81,12 @@ class Observed:
 
         try:
             await self.app(scope, receive, send_observed)
+        except Exception:
+            log.exception("a request failed", extra={"request": request})
+            if status:  # half an answer is out: the server has to cut the connection
+                raise
+            failure = JSONResponse({"detail": "The service failed; its log says why."}, 500)
+            await failure(scope, receive, send_observed)
         finally:
             seconds = time.perf_counter() - started
             # The route, not the path, which names an image.
@@ -97,7 +107,8 @@ class Observed:
 class SameSite:
     """Requests that change something, from our own page or from no page at all.
 
-    Another site that is open in the same browser cannot send images or reviews.
+    Another site that is open in the same browser cannot send images or reviews. Browsers say where
+    a request comes from in `Sec-Fetch-Site`; older ones in `Origin` alone.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -105,7 +116,10 @@ class SameSite:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            site = Headers(scope=scope).get("sec-fetch-site", "none")
+            headers = Headers(scope=scope)
+            origin = headers.get("origin")
+            own = origin is None or urlsplit(origin).netloc == headers.get("host")
+            site = headers.get("sec-fetch-site", "none" if own else "cross-site")
             if site not in ("same-origin", "none"):
                 refusal = JSONResponse({"detail": "Another site may not send this."}, 403)
                 await refusal(scope, receive, send)

@@ -28,7 +28,7 @@ ALLOWED = {
     "evidence": BASE | {"data", "evaluate"},
     "evaluations": BASE | {"data", "evaluate", "evidence", "report"},
     "serve": BASE | {"data", "learn", "report"},
-    "audits": BASE | {"data", "audit", "report"},
+    "audits": BASE | {"data", "audit", "learn", "report"},
     "outcome": BASE | {"results", "explanation", "data", "audit", "learn", "evaluate"},
     "trial": BASE | {"settings", "outcome", "data", "learn"},
     "revisit": BASE | {"results", "outcome", "trial", "data", "learn", "report"},

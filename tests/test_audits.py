@@ -127,6 +127,20 @@ def test_the_exit_status_is_usable(kinds: str, status: int, smears: Path, tmp_pa
         assert "equal files" in answer.err
 
 
+def test_the_price_is_found_for_a_network_too(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brief = {"size": 32, "epochs": 1, "early_epochs": 0}
+    monkeypatch.setattr("leukoscope.learn.probe._BRIEF", brief)
+    out = tmp_path / "out"
+    call("audit", smears, "--network", "squeezenet1_1", "--out", out, "--quiet")
+    said = json.loads((out / "findings.json").read_text(encoding="utf-8"))["findings"]
+    (found,) = (one for one in said if one["check"] == "price of leaking")
+    models = {point["model"] for point in found["details"]["points"]}
+    assert models == {"colour forest", "squeezenet1_1"}
+    assert "squeezenet1_1, random 0" in (out / "audit.html").read_text(encoding="utf-8")
+
+
 def test_an_unknown_kind_is_named_with_the_nearest(smears: Path, tmp_path: Path) -> None:
     answer = call("audit", smears, "--out", tmp_path / "out", "--fail-on", "leaks")
     assert "no kind of finding 'leaks'" in sentence(answer, status=2)

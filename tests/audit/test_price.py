@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from leukoscope.audit.price import price
+from leukoscope.audit import findings
+from leukoscope.audit.price import FOREST, Rows, forest, price
 from leukoscope.audit.shortcuts import colour_histogram
 from leukoscope.data.synthetic import CLASSES, draw
 
@@ -11,7 +12,7 @@ def points(*, sessions: int = 5, per_class: int = 40) -> dict[str, object]:
     smears = draw(per_class=per_class, size=64, seed=1, sessions_per_class=sessions)
     targets = np.array([CLASSES.index(field.label) for field in smears.fields])
     found = price(
-        colour_histogram(smears.pixels),
+        {FOREST: forest(colour_histogram(smears.pixels), targets)},
         targets,
         [field.path for field in smears.fields],
         {
@@ -28,6 +29,29 @@ def test_the_colours_of_a_session_are_no_knowledge_about_cells() -> None:
     assert found["random"].balanced_accuracy > found["session"].balanced_accuracy + 0.2
     assert len({point.trained for point in found.values()}) == 1
     assert all(p.interval.low <= p.accuracy <= p.interval.high for p in found.values())
+
+
+def test_each_model_has_its_curve() -> None:
+    smears = draw(per_class=20, size=64, seed=1, sessions_per_class=5)
+    targets = np.array([CLASSES.index(field.label) for field in smears.fields])
+    asked: list[tuple[Rows, Rows]] = []
+
+    def knows(train: Rows, test: Rows) -> Rows:
+        asked.append((train, test))
+        return targets[test]
+
+    learners = {FOREST: forest(colour_histogram(smears.pixels), targets), "all-knowing": knows}
+    paths = [field.path for field in smears.fields]
+    found = price(learners, targets, paths, {"scene": paths}, quiet=True)
+    curves = {model: [point for point in found if point.model == model] for model in learners}
+    protocols, others = ([point.protocol for point in curve] for curve in curves.values())
+    assert protocols == others
+    assert {point.accuracy for point in curves["all-knowing"]} == {1.0}
+    assert len({len(train) for train, _ in asked}) == 1
+    assert not any(set(train.tolist()) & set(test.tolist()) for train, test in asked)
+    said = findings.price(found).sentence
+    assert said.count("balanced accuracy is") == 2
+    assert "; all-knowing's balanced accuracy is 1.000 under random folds" in said
 
 
 def test_a_protocol_that_the_set_is_too_small_for_is_left_out() -> None:

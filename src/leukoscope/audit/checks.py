@@ -14,6 +14,7 @@ from leukoscope import __version__
 from leukoscope.audit import duplicates, findings, price, quality, sessions, shortcuts
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.findings import Finding
+from leukoscope.audit.price import Learner
 from leukoscope.audit.sessions import Sessions
 from leukoscope.audit.shortcuts import View
 from leukoscope.data import images
@@ -22,6 +23,7 @@ from leukoscope.errors import DataError, LeukoscopeError
 from leukoscope.files import make_folder, reason, write_csv, write_json
 
 T = TypeVar("T")
+Train = Callable[[NDArray[np.uint8], NDArray[np.int64]], Learner]  # N×S×S×3 pixels and targets
 SIZE = 224  # pixels at which images are compared
 _PROBED = 5000  # images; more change a probe's figure by less than its interval
 
@@ -67,13 +69,15 @@ def audit(
     root: Path,
     *,
     groups: Mapping[str, str] | None = None,
+    networks: Mapping[str, Train] | None = None,
     quiet: bool = False,
 ) -> Audit:
     """What in these images could make test scores untrue.
 
     `samples` have the hashes of their files (`samples.hashed`). `groups` is a known group, such as
-    a patient, per path; it stands in for the inferred sessions. Unreadable pictures are a finding
-    and take no part in the rest. Raises `DataError` when no picture can be read.
+    a patient, per path; it stands in for the inferred sessions. `networks` are models, by name,
+    for which the price of leaking is found besides that for the colour forest. Unreadable pictures
+    are a finding and take no part in the rest. Raises `DataError` when no picture can be read.
     """
     if groups is not None:
         with_groups(samples, groups)  # before the work: one that misses images is refused
@@ -103,7 +107,7 @@ def audit(
         checks.add("given split", "leak", lambda: [findings.given_split(rows, overlaps)])
 
     together = _sessions(checks, rows, pixels, facts, overlaps, groups, quiet)
-    information = _labels(checks, rows, pixels, facts, scenes, together, quiet)
+    information = _labels(checks, rows, pixels, facts, scenes, together, networks or {}, quiet)
     checks.add(
         "odd images",
         "quality",
@@ -125,6 +129,7 @@ def _labels(
     facts: Sequence[images.Facts],
     scenes: Sequence[str],
     together: Sessions | None,
+    networks: Mapping[str, Train],
     quiet: bool,
 ) -> NDArray[np.float64] | None:
     """The map of what each place says about the label, after all findings about labels."""
@@ -160,7 +165,7 @@ def _labels(
     known = {"scene": probed.scenes}
     if together is not None:
         known["session"] = [together.session[row] for row in some]
-    checks.add("price of leaking", "leak", lambda: probed.price(known))
+    checks.add("price of leaking", "leak", lambda: probed.price(known, networks))
     checks.add("doubtful labels", "label", lambda: [probed.doubtful(labels)])
     return information
 
@@ -187,10 +192,14 @@ class _Probed:
         probes = shortcuts.probe(self.views, self.targets, self.scenes, quiet=self.quiet)
         return [findings.shortcut(one, chance) for one in probes]
 
-    def price(self, groups: Mapping[str, Sequence[str]]) -> list[Finding]:
-        """The colour forest's figures, ever further from what it learned."""
+    def price(
+        self, groups: Mapping[str, Sequence[str]], networks: Mapping[str, Train]
+    ) -> list[Finding]:
+        """The figures of the forest and the networks, ever further from what they learned."""
         histograms = self.views["colour histogram"].features
-        points = price.price(histograms, self.targets, self.paths, groups, quiet=self.quiet)
+        learners = {price.FOREST: price.forest(histograms, self.targets)}
+        learners |= {name: train(self.pixels, self.targets) for name, train in networks.items()}
+        points = price.price(learners, self.targets, self.paths, groups, quiet=self.quiet)
         return [findings.price(points)] if points else []
 
     def doubtful(self, labels: Sequence[str]) -> Finding:

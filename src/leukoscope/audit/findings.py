@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leukoscope.audit import duplicates, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
-from leukoscope.audit.price import Point
+from leukoscope.audit.price import FOREST, Point
 from leukoscope.audit.quality import Measures, odd
 from leukoscope.audit.sessions import Sessions
 from leukoscope.audit.shortcuts import Probe
@@ -252,16 +252,23 @@ def information(bits: NDArray[np.float64]) -> Finding:
 
 
 def price(points: Sequence[Point]) -> Finding:
-    first = points[0]
-    last = min(points, key=lambda point: point.balanced_accuracy)
-    lost = first.balanced_accuracy - last.balanced_accuracy
+    curves: dict[str, list[Point]] = defaultdict(list)
+    for point in points:
+        curves[point.model].append(point)
+    lost, said = 0.0, []
+    for model, curve in curves.items():
+        first, last = curve[0], min(curve, key=lambda point: point.balanced_accuracy)
+        lost = max(lost, first.balanced_accuracy - last.balanced_accuracy)
+        said.append(
+            f"{'The colour forest' if model == FOREST else model}'s balanced accuracy is "
+            f"{first.balanced_accuracy:.3f} under {first.protocol} folds and "
+            f"{last.balanced_accuracy:.3f} under {last.protocol}"
+        )
     return Finding(
         "price of leaking",
         "leak",
         "problem" if lost > 0.05 else "note" if lost > 0.02 else "clear",
-        f"The colour forest's balanced accuracy is {first.balanced_accuracy:.3f} under "
-        f"{first.protocol} folds and {last.balanced_accuracy:.3f} under {last.protocol}, "
-        f"with {first.trained:,} training images each time.",
+        f"{'; '.join(said)}, with {points[0].trained:,} training images each time.",
         lost,
         "balanced accuracy",
         details={"points": [asdict(point) for point in points]},

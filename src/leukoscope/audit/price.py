@@ -1,7 +1,8 @@
 """What a leak is worth: the same model, tested on images ever less like those it learned from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,12 @@ from leukoscope.audit.cores import each_in_processes
 from leukoscope.audit.sessions import in_order
 from leukoscope.audit.shortcuts import grouped
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
+from leukoscope.progress import bar
 
 Rows = NDArray[np.int64]
+Learner = Callable[[Rows, Rows], Rows]  # rows to learn from and rows to be told: their targets
+
+FOREST = "colour forest"
 
 FOLDS = 5
 _EMBARGOES = (0, 37, 100)  # positions in the order of the files
@@ -20,17 +25,31 @@ _TREES = 30
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The colour forest's figures when this much keeps training and test apart."""
+    """A model's figures when this much keeps training and test apart."""
 
     protocol: str
     accuracy: float
     interval: Interval
     balanced_accuracy: float
     trained: int  # images per training; the same for all points of a curve
+    model: str = FOREST
+
+
+def forest(histograms: NDArray[np.float64], targets: Rows, *, seed: int = 0) -> Learner:
+    """A random forest on colour histograms: what can be known without seeing a cell."""
+
+    def learn(train: Rows, test: Rows) -> Rows:
+        from sklearn.ensemble import RandomForestClassifier
+
+        model = RandomForestClassifier(_TREES, random_state=seed)
+        told: Rows = model.fit(histograms[train], targets[train]).predict(histograms[test])
+        return told
+
+    return learn
 
 
 def price(
-    histograms: NDArray[np.float64],
+    learners: Mapping[str, Learner],
     targets: Rows,
     paths: Sequence[str],
     groups: Mapping[str, Sequence[str]],
@@ -38,8 +57,9 @@ def price(
     seed: int = 0,
     quiet: bool = False,
 ) -> list[Point]:
-    """A point for `random`, for each set of `groups`, and for contiguous blocks of files with a
-    growing embargo: as many files before and behind a tested block are not used.
+    """For each model, by its name, a point for `random`, for each set of `groups`, and for
+    contiguous blocks of files with a growing embargo: as many files before and behind a tested
+    block are not used.
 
     `groups` has the group of each image, by protocol, the nearest to `random` first (scenes, then
     sessions); the points are in the order in which test images get less like the training images.
@@ -48,8 +68,6 @@ def price(
     the curve shows the distance and not the size. A protocol that the set is too small for is
     left out, and so is an embargo that would leave less than half of the images to learn from.
     """
-    from sklearn.ensemble import RandomForestClassifier
-
     sides: dict[str, list[tuple[Rows, Rows]]] = {"random": list(_random(targets, seed))}
     near, *far = groups
     sides[near] = _grouped(targets, groups[near], seed)
@@ -67,13 +85,14 @@ def price(
     }
     trained = min(len(train) for folds in sides.values() for train, _ in folds)
 
-    def point(name: str) -> Point:
+    def point(
+        model: str, learn: Learner, name: str, after: Callable[[], None] = lambda: None
+    ) -> Point:
         right = np.zeros(len(targets))
         for train, test in sides[name]:
             some = np.random.default_rng([seed, len(test)]).permutation(train)[:trained]
-            forest = RandomForestClassifier(_TREES, random_state=seed)
-            forest.fit(histograms[some], targets[some])
-            right[test] = forest.predict(histograms[test]) == targets[test]
+            right[test] = learn(some, test) == targets[test]
+            after()
         shares = [right[targets == label].mean() for label in np.unique(targets)]
         return Point(
             protocol=name,
@@ -81,11 +100,20 @@ def price(
             interval=group_bootstrap(right, groups.get(name, groups[near])),
             balanced_accuracy=float(np.mean(shares)),
             trained=trained,
+            model=model,
         )
 
-    return each_in_processes(
-        point, list(sides), "the price of leaking", count=len(targets), quiet=quiet
-    )
+    points: list[Point] = []
+    for model, learn in learners.items():
+        said = f"the price of leaking, {model}"
+        if model == FOREST:
+            work = partial(point, model, learn)
+            points += each_in_processes(work, list(sides), said, count=len(targets), quiet=quiet)
+            continue
+        trainings = sum(map(len, sides.values()))
+        with bar(said, trainings, quiet=quiet) as advance:  # each takes all cores by itself
+            points += [point(model, learn, name, advance) for name in sides]
+    return points
 
 
 def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:

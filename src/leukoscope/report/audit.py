@@ -137,7 +137,7 @@ def _figures(folder: Path, findings: Sequence[Mapping[str, Any]], mark: str) -> 
         for one in finding["details"].get("points", ())
     ]
     if points:
-        said = "; ".join(f"{one.protocol} {one.balanced_accuracy:.3f}" for one in points)
+        said = "; ".join(f"{p.model}, {p.protocol} {p.balanced_accuracy:.3f}" for p in points)
         figure = audit_plots.price(points, mark=mark)
         drawn["price"] = draw(figure, "price", f"Balanced accuracy: {said}.")
     return drawn

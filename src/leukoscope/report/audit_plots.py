@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from leukoscope.audit.price import Point
 from leukoscope.report.style import (
     BLUE,
+    COLOURS,
     FAINT,
     GREY,
     NORMAL,
@@ -63,27 +64,36 @@ def information(bits: NDArray[np.float64], *, mark: str = "") -> Figure:
 
 
 def price(points: Sequence[Point], *, mark: str = "") -> Figure:
-    """Accuracy with its interval, and balanced accuracy, protocol by protocol."""
-    figure = new_figure(
-        (8.2, 4.0), "The same colour forest, ever further from what it learned", mark
-    )
+    """Accuracy with its interval, and balanced accuracy, of each model, protocol by protocol."""
+    figure = new_figure((8.2, 4.0), "The same model, ever further from what it learned", mark)
     axes = figure.subplots()
-    places = np.arange(len(points))
-    accuracy = np.array([point.accuracy for point in points])
-    ends = np.array([(point.interval.low, point.interval.high) for point in points]).T
-    axes.errorbar(
-        places - 0.06,
-        accuracy,
-        yerr=np.abs(ends - accuracy),
-        fmt="o",
-        color=BLUE,
-        capsize=3,
-        label="accuracy, 95 % interval over groups",
-    )
-    balanced = [point.balanced_accuracy for point in points]
-    axes.plot(places + 0.06, balanced, "s", color=ORANGE, label="balanced accuracy")
-    names = [plain(point.protocol).replace(", ", ",\n") for point in points]
-    axes.set_xticks(places, names, fontsize=SMALL)
+    protocols = list(dict.fromkeys(point.protocol for point in points))
+    models = list(dict.fromkeys(point.model for point in points))
+    for number, model in enumerate(models):
+        own = [point for point in points if point.model == model]
+        places = np.array([protocols.index(point.protocol) for point in own])
+        places = places + 0.24 * (number - (len(models) - 1) / 2)
+        accuracy = np.array([point.accuracy for point in own])
+        ends = np.array([(point.interval.low, point.interval.high) for point in own]).T
+        axes.errorbar(
+            places - 0.05,
+            accuracy,
+            yerr=np.abs(ends - accuracy),
+            fmt="o",
+            color=COLOURS[number % len(COLOURS)],
+            capsize=3,
+            label=f"{plain(model)}: accuracy, 95 % interval over groups",
+        )
+        axes.plot(
+            places + 0.05,
+            [point.balanced_accuracy for point in own],
+            "s",
+            color=COLOURS[number % len(COLOURS)],
+            markerfacecolor="white",
+            label=f"{plain(model)}: balanced accuracy",
+        )
+    names = [plain(protocol).replace(", ", ",\n") for protocol in protocols]
+    axes.set_xticks(range(len(names)), names, fontsize=SMALL)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.legend(fontsize=SMALL, frameon=False)

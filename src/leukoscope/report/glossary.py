@@ -221,8 +221,9 @@ TERMS = (
         "Temperature",
         "One number by which the network’s logits are divided so that its certainties fit the "
         "validation images: above 1 less certain, below 1 more. It changes no answer.",
-        "the T with the least log loss of softmax(logits ÷ T) on validation images",
-        "Guo et al., ICML 2017; targets: Platt 1999",
+        "the T with the least log loss of softmax(logits ÷ T), summed over validation images, plus "
+        "8 (1 ÷ T − 1)², which keeps T near 1 unless the images speak against it",
+        "Guo et al., ICML 2017",
     ),
     Term(
         "prediction-set",

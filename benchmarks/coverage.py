@@ -54,6 +54,7 @@ class Scenario(NamedTuple):
     benign: float  # the share of benign groups
     skill: float  # the mean logit of a malignant image, in standard deviations
     together: float  # the standard deviation of a group's shift; of a single image's it is 1
+    uneven: float = 0.0  # the standard deviation of the logarithm of a group's size
     stated: float = 2.0  # what logits are multiplied by; above their true slope, overconfident
 
 
@@ -66,6 +67,7 @@ SCENARIOS = {
     "20 sessions": Scenario(20, 30, 0.3, 1.6, 0.8),
     "20 sessions, alike": Scenario(20, 40, 0.3, 2.6, 1.0),
     "12 sessions": Scenario(12, 40, 0.4, 1.2, 0.8),
+    "38 sessions, uneven": Scenario(38, 86, 0.35, 1.2, 0.8, uneven=1.7),  # like 9 even ones
 }
 
 
@@ -82,7 +84,8 @@ def draw(scenario: Scenario, groups: int, rng: np.random.Generator) -> Images:
     benign = rng.random(groups) < scenario.benign
     size = np.ones(groups, int)
     if scenario.size > 1:
-        size += rng.poisson(scenario.size - 1, groups)
+        shift = scenario.uneven * rng.normal(size=groups) - scenario.uneven**2 / 2
+        size += rng.poisson((scenario.size - 1) * np.exp(shift))
     of = np.repeat(np.arange(groups), size)
     labels = (~benign[of]).astype(np.int64)
     mean = np.where(labels == 1, 1.0, -0.8) * scenario.skill

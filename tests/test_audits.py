@@ -123,7 +123,9 @@ def test_the_exit_status_is_usable(kinds: str, status: int, smears: Path, tmp_pa
     answer = call("audit", smears, "--out", tmp_path / "out", "--quiet", "--fail-on", kinds)
     assert answer.status == status
     if status:
-        assert "--fail-on leak,shortcut: " in answer.err
+        assert (
+            "Of the kinds leak, shortcut, these are not clear: equal files (problem);" in answer.err
+        )
         assert "equal files" in answer.err
 
 
@@ -352,6 +354,47 @@ def test_known_groups_stand_in_for_sessions(smears: Path, tmp_path: Path) -> Non
     with (out / "sessions.csv").open(encoding="utf-8", newline="") as file:
         written = {row["path"]: row["session"] for row in csv.DictReader(file)}
     assert written == {field.path: field.session for field in SMEARS.fields}
+    divided = tmp_path / "divided.csv"
+    again = call("split", out / "samples.csv", "--protocol", "group", "--out", divided)
+    assert again.status == 0, again.err
+
+
+def test_a_table_of_groups_may_miss_what_cannot_be_read(tmp_path: Path) -> None:
+    rows = pictures(tmp_path, *SMEARS.pixels[:6])
+    (tmp_path / rows[0].path).write_bytes(b"no picture")
+    found = checks.audit(rows, tmp_path, groups={r.path: r.label for r in rows[1:]}, quiet=True)
+    assert [row.path for row in found.samples] == [row.path for row in rows[1:]]
+    assert all(row.group for row in found.samples)
+
+
+def test_what_an_audit_wrote_is_no_class_and_leaves_nothing_to_the_next(
+    smears: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(smears, data)
+    out = data / "audited"
+    for _ in range(2):
+        assert call("audit", data, "--out", out, "--quiet").status == 0
+        said = json.loads((out / "findings.json").read_text(encoding="utf-8"))
+        assert said["images"] == len(SMEARS.fields)
+    assert (out / "figures" / "information.png").exists()
+    one = tmp_path / "one"
+    shutil.copytree(next(data.glob("Benign")), one / "Benign")
+    assert call("audit", one, "--out", out, "--quiet").status == 0
+    assert not (out / "information.csv").exists()
+    assert not list((out / "figures").glob("information.*"))
+
+
+def test_a_stopped_audit_says_so_and_leaves_no_folder(
+    smears: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checks, "audit", stopped)
+    answer = call("audit", smears, "--out", tmp_path / "out", "--quiet")
+    assert (answer.status, (tmp_path / "out").exists()) == (130, False)
+    assert "Stopped; nothing was written." in answer.err
 
 
 def test_a_check_that_raises_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -631,7 +631,7 @@ def test_an_output_folder_that_is_a_file(data: Path, tmp_path: Path, command: st
         "benchmark": lambda: benchmark(data, out),
         "train": lambda: train(data, out),
     }[command]()
-    assert f"{out} cannot be written to: " in sentence(answer, status=2)
+    assert f"{out} is a file; name a folder." in sentence(answer, status=2)
     assert out.read_text() == "mine"
 
 

@@ -127,9 +127,10 @@ def test_a_folder_is_made_with_its_parents_and_found_again(tmp_path: Path) -> No
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(UsageError, match=r"cannot be written to: (File exists|Not a dir)"):
-            make_folder(path)
+    with pytest.raises(UsageError, match=r"file is a file; name a folder\."):
+        make_folder(tmp_path / "file")
+    with pytest.raises(UsageError, match=r"below cannot be written to: Not a dir"):
+        make_folder(tmp_path / "file" / "below")
     assert content(tmp_path) == {"file": "mine"}
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from leukoscope.audit import checks, duplicates, findings, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.leaks import Leaks
-from leukoscope.data.samples import Sample, read_samples, with_groups
+from leukoscope.data.samples import Sample, read_samples
 from leukoscope.data.sources import Source
-from leukoscope.errors import DataError, UsageError, nearest
+from leukoscope.errors import DataError, Interrupted, UsageError, nearest
 from leukoscope.files import make_folder, read_csv, read_json
 
 
@@ -67,7 +67,7 @@ def run(
     """
     from leukoscope.report import audit as report
 
-    started = time.perf_counter()
+    started, made = time.perf_counter(), not out.exists()
     networks = {}
     if network is not None:
         from leukoscope.learn import probe
@@ -75,12 +75,17 @@ def run(
         probe.check(network)
         networks[network] = partial(probe.learner, network)
     group_of = read_groups(groups)
-    if group_of is not None:
-        with_groups(source.samples, group_of)  # a table that misses images is refused at once
     make_folder(out)
-    found = checks.audit(
-        source.samples, source.root, groups=group_of, networks=networks, quiet=quiet
-    )
+    try:
+        found = checks.audit(
+            source.samples, source.root, groups=group_of, networks=networks, quiet=quiet
+        )
+    except BaseException as error:
+        if made:
+            out.rmdir()
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted("Stopped; nothing was written.") from error
+        raise
     about = {
         "title": source.card.title,
         "synthetic": source.card.synthetic,
@@ -119,8 +124,9 @@ def read_groups(path: Path | None) -> dict[str, str] | None:
     _, rows = read_csv(path, ("path", "group"))
     group_of: dict[str, str] = {}
     for row in rows:
-        if group_of.setdefault(row["path"], row["group"]) != row["group"]:
-            raise DataError(f"{path}: {row['path']} has two groups.")
+        first = group_of.setdefault(row["path"], row["group"])
+        if first != row["group"]:
+            raise DataError(f"{path}: {row['path']} has two groups, {first} and {row['group']}.")
     return group_of
 
 

@@ -221,8 +221,8 @@ def audit(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            help="Exit with 1 when there is a problem of these kinds, separated by commas: "
-            "leak, shortcut, session, label, quality, balance."
+            help="Exit with 1 when a check of these kinds finds a problem, or was not run; "
+            "separated by commas: leak, shortcut, session, label, quality, balance."
         ),
     ] = None,
     quiet: Quiet = False,
@@ -243,7 +243,8 @@ def audit(
     print(f"\nReport:   {out / 'audit.html'}\nFindings: {out / 'findings.json'}")
     failed = found.failed(kinds)
     if failed:
-        raise LeukoscopeError(f"--fail-on {fail_on}: {', '.join(one['check'] for one in failed)}.")
+        listed = "; ".join(f"{one['check']} ({one['verdict']})" for one in failed)
+        raise LeukoscopeError(f"Of the kinds {', '.join(kinds)}, these are not clear: {listed}.")
 
 
 @app.command()
@@ -279,6 +280,7 @@ def split(
             f"{'' if beside else ' --root IMAGES'} --out DIR, then --audit DIR."
         )
     assigned = splits.assign(rows, protocol=protocol, seed=seed)
+    _warn(list(filter(None, [splits.lopsided(assigned)])))
     crossing = audits.crossing(assigned, audited, protocol)
     make_folder(out.parent)
     write_samples(assigned, out)

@@ -102,6 +102,8 @@ def read_csv_columns(
 
 def make_folder(path: Path) -> Path:
     """The folder, made if need be and shown to be writable before any work is done for it."""
+    if path.is_file():
+        raise UsageError(f"{path} is a file; name a folder.")
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".{os.getpid()}.part"

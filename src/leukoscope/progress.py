@@ -1,5 +1,6 @@
 """A bar on stderr for all that takes longer than a second."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -12,9 +13,10 @@ def bar(
 ) -> Iterator[Advance]:
     """A function to call with a number of finished steps and, if one likes, a `note`.
 
-    Steps that nobody would count, such as bytes, are shown as a percentage.
+    Nothing is shown where nobody looks, as in a log. Steps that nobody would count, such as bytes,
+    are shown as a percentage.
     """
-    if quiet:
+    if quiet or not sys.stderr.isatty():
         yield lambda steps=1, note="": None
         return
     from rich.console import Console

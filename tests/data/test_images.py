@@ -526,5 +526,5 @@ def test_a_cache_that_cannot_be_written_is_named(
     rows = write_pictures(tmp_path / "pictures")
     (tmp_path / "file").touch()
     monkeypatch.setenv("LEUKOSCOPE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(UsageError, match="file cannot be written to: File exists"):
+    with pytest.raises(UsageError, match="file is a file; name a folder"):
         load(rows, tmp_path / "pictures", size=SIZE, quiet=True)

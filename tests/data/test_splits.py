@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from leukoscope.data.samples import SPLITS, Sample
-from leukoscope.data.splits import PROTOCOLS, Fold, assign, check, check_protocol, summary
+from leukoscope.data.splits import PROTOCOLS, Fold, assign, check, check_protocol, lopsided, summary
 from leukoscope.errors import DataError, UsageError
 
 SEEDS = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**32 - 1])
@@ -297,3 +297,11 @@ def test_the_summary_counts_every_split_and_label() -> None:
         "validation": {"Benign": 2, "Pro": 1},
         "test": {"Benign": 2, "Pro": 1},
     }
+
+
+def test_a_split_that_leaves_little_to_learn_from_says_so() -> None:
+    def divided(*parts: str) -> list[Sample]:
+        return [Sample(f"{number}.png", "a", split=part) for number, part in enumerate(parts)]
+
+    assert "1 of 3 images are left to learn from" in lopsided(divided("train", "test", "test"))
+    assert lopsided(divided("train", "train", "test")) == ""

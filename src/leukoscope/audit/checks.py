@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,12 +25,14 @@ from leukoscope.files import make_folder, reason, write_csv, write_json
 T = TypeVar("T")
 Train = Callable[[NDArray[np.uint8], NDArray[np.int64]], Learner]  # N×S×S×3 pixels and targets
 SIZE = 224  # pixels at which images are compared
+_SOMETIMES = ("sessions.csv", "information.csv", *(f"figures/{n}.*" for n in findings.FIGURES))
 _PROBED = 5000  # images; more change a probe's figure by less than its interval
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Everything that was found out about a set of images; rows are in the order of `samples`."""
+    """Everything that was found out about a set of images; rows are in the order of `samples`,
+    which have known groups, joined where they share fields, as theirs."""
 
     samples: tuple[Sample, ...]
     overlaps: tuple[Overlap, ...]
@@ -79,12 +81,12 @@ def audit(
     for which the price of leaking is found besides that for the colour forest. Unreadable pictures
     are a finding and take no part in the rest. Raises `DataError` when no picture can be read.
     """
-    if groups is not None:
-        with_groups(samples, groups)  # before the work: one that misses images is refused
     pixels, unreadable = images.load(samples, root, size=SIZE, skip_unreadable=True, quiet=quiet)
     rows = [sample for sample in samples if sample.path not in unreadable]
     if not rows:
         raise DataError(f"None of the {len(samples):,} pictures in {root} can be read.")
+    if groups is not None:
+        with_groups(rows, groups)  # before the work: one that misses images is refused
     checks = _Checks()
     checks.found.append(findings.readable(unreadable, len(samples)))
     checks.found.append(findings.balance(rows))
@@ -113,6 +115,8 @@ def audit(
         "quality",
         lambda: findings.strange(rows, quality.measure(pixels, quiet=quiet)),
     )
+    if groups is not None and together is not None:
+        rows = [replace(r, group=name) for r, name in zip(rows, together.session, strict=True)]
     return Audit(
         samples=tuple(rows),
         overlaps=tuple(overlaps),
@@ -279,6 +283,9 @@ def write(found: Audit, out: Path, *, about: Mapping[str, Any]) -> None:
     later versions, not renamed.
     """
     make_folder(out)
+    for name in _SOMETIMES:  # an earlier audit of other images may have had them
+        for stale in out.glob(name):
+            stale.unlink()
     write_samples(found.samples, out / "samples.csv")
     duplicates.write_overlaps(found.overlaps, out / "overlaps.csv")
     if found.sessions is not None:

@@ -21,6 +21,7 @@ from leukoscope.evaluate.intervals import Interval
 Verdict = Literal["clear", "note", "problem", "not run"]
 KINDS = ("leak", "shortcut", "session", "label", "quality", "balance")
 
+FIGURES = ("shortcuts", "information", "price")  # of the report
 _SEEDS = 20  # random splits whose leaks are counted
 _LISTED = 200  # paths in a finding; the tables beside it hold all
 _SKILL = 0.5  # of the majority's errors, resolved without a cell: a problem, not a note

@@ -116,6 +116,7 @@ def with_groups(samples: Sequence[Sample], group_of: Mapping[str, str]) -> list[
         raise DataError(
             f"The table of groups misses {len(missing):,} of {len(samples):,} images; "
             f"the first is {missing[0]}."
+            + (f" Its own paths are like {next(iter(group_of))}." if group_of else "")
         )
     return [replace(row, group=group_of[row.path]) for row in samples]
 

@@ -89,9 +89,12 @@ DRAWN = Card(
 def find(data: str | Path, *, root: Path | None = None, draw_into: Path | None = None) -> Source:
     """The data set that `data` names: `synthetic`, `kaggle`, a folder, or a `samples.csv`.
 
-    `root` is the folder that the paths of a `samples.csv` are relative to, by default its own.
+    `root` is the folder that the paths of a `samples.csv` are relative to, by default its own;
+    nothing else has one.
     `draw_into` receives the drawn smears.
     """
+    if root is not None and not Path(data).is_file():
+        raise UsageError(f"--root goes with a samples.csv, and {data} is none.")
     if data == "synthetic":
         source = drawn(draw_into or Path("smears"))
     elif data == "kaggle":
@@ -119,7 +122,9 @@ def folder(path: Path) -> Source:
     if inner.is_dir():
         path = inner
     labels = sorted(
-        entry for entry in path.iterdir() if entry.is_dir() and not entry.name.startswith(".")
+        entry
+        for entry in path.iterdir()
+        if entry.is_dir() and not entry.name.startswith(".") and not _is_written(entry)
     )
     rows = {entry.name: _images(entry, path) for entry in labels}
     if not any(rows.values()):
@@ -129,7 +134,9 @@ def folder(path: Path) -> Source:
         )
     empty = [name for name, images in rows.items() if not images]
     if empty:
-        raise DataError(f"{path / empty[0]} is a class folder without images.")
+        raise DataError(
+            f"{path / empty[0]} is a class folder without images; fill it, or remove it."
+        )
     if len(rows) == 1 and all(image.count("/") > 1 for image in rows[labels[0].name]):
         raise DataError(
             f"{path} has one sub-folder only, and its pictures lie deeper; one sub-folder per "
@@ -148,10 +155,17 @@ def folder(path: Path) -> Source:
     )
 
 
+def _is_written(folder: Path) -> bool:
+    """Whether an audit, a benchmark or a training wrote this folder: its figures are no class."""
+    return any((folder / name).exists() for name in ("findings.json", "settings.json"))
+
+
 def _card(path: Path, found: dict[str, int]) -> Card:
     """The card of the Taleqani set for as many images as it has, give or take a tenth of each
     class; else one that knows the folder only."""
-    card = Card(name=path.resolve().name, title=f"Images in {path}")
+    card = Card(
+        name=path.resolve().name, title=f"Images in {path if path.name else path.resolve().name}"
+    )
     expected = TALEQANI.expected_counts or {}
     if found.keys() != expected.keys():
         return card

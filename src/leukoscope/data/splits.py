@@ -181,7 +181,10 @@ def _check_groups(rows: Sequence[Sample], protocol: str, fold: Fold | None) -> N
     fewest, label = _fewest_groups(rows)
     need = "three splits need three" if fold is None else f"{fold.count} folds need {fold.count}"
     if fewest < (len(SPLITS) if fold is None else fold.count):
-        raise DataError(f"The class {label} has {fewest} {protocol}{'s' * (fewest != 1)}; {need}.")
+        raise DataError(
+            f"The class {label} has {fewest} {protocol}{'s' * (fewest != 1)}; {need}. Add "
+            f"images of others, or choose a protocol that keeps less apart."
+        )
 
 
 def check(samples: Sequence[Sample], *, protocol: str) -> None:
@@ -210,6 +213,17 @@ def check(samples: Sequence[Sample], *, protocol: str) -> None:
         raise DataError(
             f"The {protocol} {crossing} is on two sides: {' and '.join(sorted(sides[crossing]))}."
         )
+
+
+def lopsided(samples: Sequence[Sample]) -> str:
+    """A sentence where less than half of the images is left to learn from; else nothing."""
+    train = sum(row.split == SPLITS[0] for row in samples)
+    if 2 * train >= len(samples):
+        return ""
+    return (
+        f"{train:,} of {len(samples):,} images are left to learn from: groups are kept whole, and "
+        f"a few large ones hold most of a class."
+    )
 
 
 def summary(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:

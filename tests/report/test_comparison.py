@@ -168,7 +168,7 @@ def test_networks_of_equal_accuracy_are_tied() -> None:
             [pair("A", -0.2, -0.1)],
             [
                 "The difference is more than chance (p = 0.010).",
-                "It is Colour forest that is ahead, of A.",
+                "Here Colour forest is ahead of A.",
             ],
         ),
         (

@@ -141,7 +141,7 @@ def told(pairs: Sequence[Pair]) -> list[str]:
     for one in sure:
         if one.difference.value < 0:
             zero = " The interval over sessions holds 0, though." if one.sign == 0 else ""
-            sentences.append(f"It is {one.second} that is ahead, of {one.first}.{zero}")
+            sentences.append(f"Here {one.second} is ahead of {one.first}.{zero}")
     if any(one.second != wording.network(FOREST) for one in pairs):
         sentences.append(
             "The best network was picked on these same images, which makes its own differences "

@@ -58,7 +58,7 @@ def _judged(pair: Pair, comparison: Comparison) -> str:
         -1: " These figures do not show that it recognises cells.",
     }[pair.sign]
     return (
-        f"{told}: on the same {pair.n:,} test images the difference in accuracy is "
+        f"{told}: on the same {pair.n:,} test images its accuracy less that of the baseline is "
         f"{signed(pair.difference.value)}{_SPACE}percentage points ({_bounds(pair, comparison)})."
         f"{shown}"
     )

@@ -57,7 +57,10 @@ _EPOCHS = {  # at half size, and then at full size
 def _epochs(network: str) -> _Recipe:
     early, full = _EPOCHS.get(network, (0, 12))
     table: _Recipe = {
-        "epochs": (early + full, "the validation loss of three thousand fields has settled by then")
+        "epochs": (
+            early + full,
+            "as many as time on two processor cores allowed; deep networks were still learning",
+        )
     }
     if early:
         table |= {

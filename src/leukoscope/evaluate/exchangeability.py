@@ -137,8 +137,8 @@ def between_groups(
     p = larger / (permutations + 1)
     if p < LEVEL:
         sentence = (
-            f"Groups differ more than chance would make them (p {_p(p)}): the coverage is a mean "
-            f"over groups and is not promised within each."
+            f"Groups differ more than chance would make them (p {_permuted(p, permutations)}): the "
+            f"coverage is a mean over groups and is not promised within each."
         )
     else:
         sentence = (
@@ -158,3 +158,8 @@ def _between(ranks: Floats, cells: Labels, size: Labels) -> float:
 
 def _p(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+
+
+def _permuted(p: float, permutations: int) -> str:
+    """A p that cannot be smaller than one of so many permutations is a bound there."""
+    return f"at most {p:.3f}" if p <= 1 / (permutations + 1) else _p(p)

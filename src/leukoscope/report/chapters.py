@@ -14,12 +14,15 @@ from leukoscope.report import (
     seeds,
     wording,
 )
+from leukoscope.report import pairs as paired
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.evidence_plots import Diagram
 from leukoscope.report.figures import Drawing
 from leukoscope.report.pairs import Pair
 from leukoscope.report.tables import Table
+
+_COMPARED = "The best network against each other one, and each network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,24 +113,10 @@ def _pairs(comparison: Comparison, pairs: Sequence[Pair]) -> Chapter:
     table = recognition.differences(comparison, pairs)
     if table is None:
         return Chapter("pairs", title, ("There is no second network to compare with.",))
-    sure = [one for one in pairs if one.adjusted < 0.05]
-    told = (
-        f"{len(sure)} of {len(pairs)} differences are more than chance after Holm’s adjustment."
-        if sure
-        else f"None of {wording.count(len(pairs), 'difference')} is more than chance after Holm’s "
-        f"adjustment: these test images do not tell the networks apart."
-    )
-    return Chapter(
-        "pairs",
-        title,
-        (
-            "The best network against each other one, and each network against the colour "
-            "baseline, on the same test images. " + told,
-            "The best network was picked on these same images, which makes its own differences "
-            "look larger than they are.",
-        ),
-        tables=(table,),
-    )
+    which = "The network" if len(comparison.networks) == 1 else _COMPARED
+    first, *others = paired.told(pairs)
+    asked = f"{which} against the colour baseline, on the same test images. {first}"
+    return Chapter("pairs", title, (asked, *others), tables=(table,))
 
 
 def _classes(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
@@ -170,14 +159,7 @@ def _operating(comparison: Comparison, found: Sequence[Evidence], best: Evidence
             why = "These classes have no negative one, so there is no threshold to choose."
         return Chapter("operating", title, (why,))
     sentences = [promises.how_thresholds_were_chosen(found)]
-    sentences += [text for one in found for text in promises.on_sensitivity(one)]
-    point = None if best.validated is None else best.validated.point
-    if point is not None and point.n_validation * (1 - point.demanded) < 1:
-        sentences.append(
-            f"With {wording.count(point.n_validation, 'positive validation image')} a sensitivity "
-            f"of {wording.percent(point.demanded)} means all of them: the threshold is the lowest "
-            f"score among them, and known roughly only."
-        )
+    sentences += [*promises.on_sensitivity(found), *promises.on_few_positives(found)]
     tables = _kept(table, recognition.prevalences(comparison, best))
     return Chapter("operating", title, tuple(sentences), tables=tables)
 
@@ -317,7 +299,9 @@ def _novelty(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
             "always, 0.5: not told apart), and the accepted share, which should be 0, gets an "
             "answer as if it were a smear like those of the training."
         )
-    return Chapter("novelty", "Novelty", (text, more), tables=_kept(table, asked))
+    best = [one for one in found if one.entrant == comparison.best]
+    alarms = [told for one in best for told in promises.on_novelty(one)]
+    return Chapter("novelty", "Novelty", (text, *alarms, more), tables=_kept(table, asked))
 
 
 def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:

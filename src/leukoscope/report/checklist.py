@@ -183,7 +183,7 @@ def _model(run: Run, comparisons: Sequence[Comparison]) -> list[Item]:
             "12c",
             "15b",
             "How the final model was chosen",
-            "The epoch with the lowest validation loss; test images had no say.",
+            "The lowest validation loss among epochs at full image size; test images had no say.",
             "settings",
         ),
         Item("27", "12c", "–", "Ensembles", "None: each row is one network"

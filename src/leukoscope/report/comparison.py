@@ -1,4 +1,4 @@
-"""Rows of results put side by side: means over seeds, the best network, what it amounts to."""
+"""Rows of results put side by side: means over seeds, the best network, several protocols."""
 
 import re
 import statistics
@@ -146,6 +146,22 @@ class Comparison:
         return max(self.networks, key=lambda one: (one.accuracy, -one.loss), default=None)
 
     @property
+    def tied(self) -> list[Entrant]:
+        """The networks with the same highest accuracy as the best one, itself first; empty where
+        no other has it."""
+        best = self.best
+        same = [one for one in self.networks if best and abs(one.accuracy - best.accuracy) < 1e-12]
+        return sorted(same, key=lambda one: one != best) if len(same) > 1 else []
+
+    def place(self, entrant: Entrant) -> str:
+        """Best, or tied with the best; empty for others and where there is one network only."""
+        if len(self.networks) < 2:
+            return ""
+        if entrant in self.tied:
+            return "best, tied"
+        return "best" if entrant == self.best else ""
+
+    @property
     def seeds_in_words(self) -> str:
         """How many seeds are behind a row, or from how many to how many."""
         counts = sorted({len(one.results) for one in self.entrants})
@@ -222,61 +238,6 @@ def measured(entrant: Entrant) -> str:
         f"mean of {seeds}, standard deviation {wording.points(spread)}; the seeds’ 95{_SPACE}% "
         f"intervals lie within {bounds}"
     )
-
-
-def verdict(comparison: Comparison) -> str:
-    """Whether the networks have shown more than colour does, in plain words."""
-    best, forest = comparison.best, comparison.baseline("colour-forest")
-    majority = comparison.baseline("majority")
-    if best is None:
-        return "No network has been trained yet."
-    if majority is not None and best.accuracy <= majority.accuracy:
-        return (
-            "No network is ahead of always naming the commonest class: these figures do not show "
-            "that any network recognises anything."
-        )
-    if forest is None:
-        return (
-            "No colour baseline was measured, so nothing says how much of these figures the "
-            "colour of the images alone explains."
-        )
-    if best.accuracy <= forest.accuracy:
-        return (
-            "No network beats the colour baseline, which sees no cell: these figures do not show "
-            "that any network recognises cells."
-        )
-    ahead = wording.points(best.accuracy - forest.accuracy)
-    behind = [one.name for one in comparison.networks if one.accuracy <= forest.accuracy]
-    rest = f" Not ahead of it: {wording.listing(behind)}." if behind else ""
-    if forest.bounds[1] >= best.bounds[0]:
-        weight = "their intervals overlap, so these test images alone do not settle it"
-    else:
-        weight = "their intervals do not overlap"
-    return (
-        f"{best.name} is ahead of the colour baseline, which sees no cell, by {ahead}; "
-        f"{weight}.{rest}"
-    )
-
-
-def cautions(comparison: Comparison) -> list[str]:
-    """What the figures above do not say."""
-    found = [protocol_sentence(comparison.protocol)]
-    if len(comparison.networks) > 1:
-        found.append(
-            f"The best of {len(comparison.networks)} networks was picked by its test accuracy, "
-            "which flatters it a little."
-        )
-    if comparison.groups:
-        found.append(
-            f"The intervals draw whole {comparison.unit} anew (bootstrap over "
-            f"{comparison.groups:,} of them), since images of one of them err together."
-        )
-    else:
-        found.append(
-            "The intervals are exact for independent images (Clopper–Pearson); images of one "
-            "patient or smear resemble each other, so the true uncertainty is larger."
-        )
-    return found
 
 
 @dataclass(frozen=True, slots=True)

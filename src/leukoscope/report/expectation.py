@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from leukoscope.evaluate.comparisons import compare
 from leukoscope.report import wording
 from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report.evidence import Evidence
+from leukoscope.report.pairs import side
+from leukoscope.report.verdict import reach, signed
 
 _SPACE = "\N{NO-BREAK SPACE}"
 _LENIENT = "random"
@@ -22,16 +26,16 @@ _MEANS = {
 }
 
 
-def expectation(comparison: Comparison, others: Sequence[Comparison]) -> str:
+def expectation(comparison: Comparison, best: Evidence | None, others: Sequence[Comparison]) -> str:
     """What the split asks more than a random one does, and what that cost where both were tried;
-    empty for a split that is no harder."""
+    empty for a split that is no harder. `best` is the evidence of the best network here."""
     means = _MEANS.get(comparison.protocol)
     if means is None:
         return ""
-    return f"Here {means} {_cost(comparison, others)}".rstrip()
+    return f"Here {means} {_cost(comparison, best, others)}".rstrip()
 
 
-def _cost(comparison: Comparison, others: Sequence[Comparison]) -> str:
+def _cost(comparison: Comparison, evidence: Evidence | None, others: Sequence[Comparison]) -> str:
     """The best network here beside itself under a random split; empty where that was not tried."""
     best = comparison.best
     lenient = next(
@@ -49,12 +53,49 @@ def _cost(comparison: Comparison, others: Sequence[Comparison]) -> str:
     lost = lenient.accuracy - best.accuracy
     change = f"{wording.points(lost)} {'less' if lost > 0 else 'more'}" if lost else "the same"
     surprise = "" if lost > 0 else ", not worse as was to be expected"
-    apart = lenient.bounds[0] > best.bounds[1] or best.bounds[0] > lenient.bounds[1]
-    weight = "the intervals do not overlap" if apart else "the intervals overlap"
     return (
         f"{best.name} has an accuracy of {_figure(best)} under {comparison.protocol} and of "
-        f"{_figure(lenient)} under {_LENIENT}: {change}{surprise}; {weight}."
+        f"{_figure(lenient)} under {_LENIENT}: {change}{surprise}{_paired(evidence, lenient)}."
     )
+
+
+def _paired(evidence: Evidence | None, lenient: Entrant) -> str:
+    """The interval of the cost on the same images; why there is none where nothing pairs them."""
+    if evidence is None:
+        return "; without the predictions there is no interval of the difference"
+    seed = evidence.entrant.results[0].seed
+    same = next((one for one in lenient.results if one.seed == seed), None)
+    other, test = None if same is None else same.predictions(), evidence.test
+    if other is None or set(other.paths) != set(test.paths) or other.classes != test.classes:
+        return "; on other test images, so there is no interval of the difference"
+    place = {path: row for row, path in enumerate(other.paths)}
+    found = compare(
+        test.targets,
+        test.probabilities,
+        other.probabilities[[place[path] for path in test.paths]],
+        classes=test.classes,
+        groups=None if evidence.groups is None else evidence.groups.names,
+    )
+    one = next(each for each in found if each.figure == "accuracy")
+    sign = side(one.interval)
+    told = {-1: "a loss beyond chance", 1: "a gain beyond chance"}.get(
+        sign, "which does not exclude 0"
+    )
+    of = "" if len(lenient.results) == 1 else f" of seed {seed}"
+    return (
+        f"; on the same {len(test.paths):,} images the difference{of} is {signed(one.value)}"
+        f"{_SPACE}percentage points, 95{_SPACE}% interval {reach(one.interval)}"
+        f"{_over(evidence)}, {told}"
+    )
+
+
+def _over(evidence: Evidence) -> str:
+    """What the interval weighs anew."""
+    groups = evidence.groups
+    if groups is None:
+        return " (images taken as independent)"
+    inferred = ", as the audit infers them" if groups.inferred else ""
+    return f" over {wording.count(len(groups.figures), groups.unit)}{inferred}"
 
 
 def _figure(entrant: Entrant) -> str:

@@ -166,6 +166,23 @@ TERMS = (
         _SOKOLOVA,
     ),
     Term(
+        "macro",
+        "Macro",
+        "The mean over classes, each counting the same however many images it has; the weighted "
+        "one counts each class by its images.",
+        "sum of the classes’ figures ÷ number of classes",
+        _SOKOLOVA,
+    ),
+    Term(
+        "session",
+        "Session",
+        "Images that were taken together: one lamp, camera and stain, on one day. Where nobody "
+        "wrote that down, the audit infers it from how the backgrounds look, without regard to "
+        "the label. Images of a session are alike in ways that have nothing to do with disease.",
+        "as a table of groups has it, or clusters of images that look taken together",
+        "this software",
+    ),
+    Term(
         "worst-group",
         "Worst group",
         "The group (scene, session, patient) of at least 10 images with the lowest accuracy. The "
@@ -330,3 +347,14 @@ TERMS = (
 )
 
 BY_KEY = {term.key: term for term in TERMS}
+
+BRIEFLY = {
+    "session": "images that look taken together, with one lamp, camera and stain",
+    "interval": "true values that fit what was seen; over sessions, each session counts as one",
+    "holm": "p made larger because several differences are tested at once",
+    "coverage": "how often the set of classes that a network leaves open holds the true one",
+    "novelty": "a picture is called novel if it is unlike the training images",
+    "brier": "squared distance between the probabilities and the truth; 0 is perfect",
+    "macro": "a mean in which each class counts the same",
+}
+"""Words of the summary in a few words each, for those who have not met them."""

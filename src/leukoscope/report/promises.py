@@ -5,9 +5,12 @@ from itertools import count
 
 from leukoscope.evaluate.abstention import SMALLEST_GROUP, rules_out
 from leukoscope.evaluate.intervals import Interval, Measured
+from leukoscope.evaluate.novelty import ACCEPTED
 from leukoscope.report import wording
-from leukoscope.report.evidence import Evidence
-from leukoscope.report.validated import Sets
+from leukoscope.report.evidence import Evidence, Novelty
+from leukoscope.report.validated import Point, Sets
+
+_STRONGLY = 0.05  # of the specificity, between neighbouring thresholds
 
 
 def how_sets_were_made(found: Sequence[Evidence]) -> list[str]:
@@ -51,17 +54,106 @@ def how_thresholds_were_chosen(found: Sequence[Evidence]) -> str:
     )
 
 
-def on_sensitivity(one: Evidence) -> list[str]:
-    """Whether the demanded sensitivity was reached; nothing where it was."""
-    point = None if one.validated is None else one.validated.point
-    if point is None or point.sensitivity.value is None:
+def on_sensitivity(found: Sequence[Evidence]) -> list[str]:
+    """Who reached the demanded sensitivity and who did not, in the same words, and for whom the
+    threshold does worse than none; nothing where no threshold was chosen."""
+    points = _points(found)
+    if not points:
         return []
-    if point.sensitivity.value >= point.demanded:
-        return []
-    return [
-        f"{one.name}: the sensitivity on the test images, {_bounded(point.sensitivity)}, is below "
-        f"the demanded {wording.percent(point.demanded)}{_sure(point.sensitivity, point.demanded)}."
+    asked = wording.percent(points[0][1].demanded)
+    sides: dict[int, list[str]] = {1: [], 0: [], -1: []}
+    worse = []
+    for one, point in points:
+        reached = point.sensitivity
+        sides[_side(reached, point.demanded)].append(f"{one.name} ({_bounded(reached)})")
+        usual = one.metrics.binary
+        before = None if usual is None else usual.measured["sensitivity"].value
+        if before is not None and reached.value is not None and reached.value < before:
+            instead = f"{wording.percent(reached.value)} instead of {wording.percent(before)}"
+            worse.append(f"{one.name} ({instead})")
+    told = [
+        f"{start} {wording.listing(names)}."
+        for start, names in (
+            (f"The demanded sensitivity of {asked} holds on the test images for", sides[1]),
+            (
+                f"The demanded sensitivity of {asked} does not hold on the test images for",
+                sides[-1],
+            ),
+            (
+                f"A sensitivity of {asked} is neither shown to be reached nor to be missed by",
+                sides[0],
+            ),
+        )
+        if names
     ]
+    if worse:
+        told.append(
+            f"The threshold chosen for a sensitivity of {asked} finds fewer positive test images "
+            f"than calling the more probable side does: {wording.listing(worse)}."
+        )
+    return told
+
+
+def on_few_positives(found: Sequence[Evidence]) -> list[str]:
+    """In which folds the threshold is the lowest score of a positive validation image, and how far
+    the specificity hangs on one of them."""
+    points = _points(found)
+    if not points:
+        return []
+    told, point = [], points[0][1]
+    folds = len(point.positives)
+    few = [f"{n:,}" for n in point.positives if n * (1 - point.demanded) < 1]
+    if few:
+        where = f" ({len(few)} of {folds} folds)" if folds > 1 else ""
+        told.append(
+            f"With {wording.listing(few)} positive validation images{where} a sensitivity of "
+            f"{wording.percent(point.demanded)} means all of them: the threshold is the lowest "
+            f"score among them, and known roughly only."
+        )
+    hanging = [
+        f"{one.name} {wording.percent(each.neighbours[0])} to "
+        f"{wording.percent(each.neighbours[1])}, instead of "
+        f"{wording.percent(each.specificity.value or 0.0)}"
+        for one, each in points
+        if each.neighbours[1] - each.neighbours[0] > _STRONGLY
+    ]
+    if hanging:
+        every = " of every fold" if folds > 1 else ""
+        told.append(
+            f"The specificity hangs on single validation images. With the threshold{every} at the "
+            f"next lower or the next higher score of a positive one it is: {'; '.join(hanging)}."
+        )
+    return told
+
+
+def _points(found: Sequence[Evidence]) -> list[tuple[Evidence, Point]]:
+    """Those with a threshold; not the baseline that calls all alike."""
+    return [
+        (one, one.validated.point)
+        for one in found
+        if one.validated is not None
+        and one.validated.point is not None
+        and one.entrant.network != "majority"
+    ]
+
+
+def on_novelty(one: Evidence) -> list[str]:
+    """How many test images are called novel without need, and of which class most; nothing where
+    novelty is unknown."""
+    if one.novelty is None or not one.novelty.novel:
+        return []
+    name, (novel, n) = most_often_novel(one.novelty)
+    return [
+        f"{one.name}: of the {name} test images {wording.percent(novel / n)} ({novel:,} of {n:,}) "
+        f"are called novel, of all {wording.percent(one.novelty.novel / one.novelty.n)}; about "
+        f"{wording.percent(1 - ACCEPTED)} was aimed at."
+    ]
+
+
+def most_often_novel(found: Novelty) -> tuple[str, tuple[int, int]]:
+    """The class with the largest share called novel: its name, how many of them, and its n."""
+    known = [(name, counts) for name, counts in found.by_class.items() if counts[1]]
+    return max(known, key=lambda one: one[1][0] / one[1][1])
 
 
 def on_coverage(one: Evidence, *, groups: bool = True) -> list[str]:
@@ -84,26 +176,24 @@ def _sentence(text: str) -> str:
 
 
 def _classes(sets: Sets) -> list[str]:
-    """The classes below the demanded coverage; of images that a threshold could leave out."""
+    """Whether each class has the demanded coverage; of images that a threshold could leave out."""
     demanded = wording.percent(sets.demanded)
-    failed, unlucky, unsure = [], [], []
+    failed: list[str] = []
+    unlucky: list[str] = []
+    unsure: list[str] = []
+    held: list[str] = []
     for each in sets.coverages[1:]:
         share = sets.told.get(each.name, Measured(each.coverage, each.interval))
-        if share.value is None or share.value >= sets.demanded:
+        if share.value is None:
             continue
         which = each.name
         if each.name in sets.told:
             which += f" among the other {each.n - sets.untold[each.name]:,}"
-        text = f"{which} ({_bounded(share)})"
-        if not _excludes(share, sets.demanded):
-            unsure.append(text)
-        elif each.name not in sets.told and share.value >= sets.expected[each.name][0]:
-            unlucky.append(text)
-        else:
-            failed.append(text)
-    if not failed + unlucky + unsure:
-        return [f"coverage is at least the demanded {demanded} in each class."]
-    below = f"coverage is below the demanded {demanded} in "
+        side = _side(share, sets.demanded)
+        few = each.name not in sets.told and share.value >= sets.expected[each.name][0]
+        {-1: unlucky if few else failed, 0: unsure, 1: held}[side].append(
+            f"{which} ({_bounded(share)})"
+        )
     told = []
     if failed:
         told.append(
@@ -111,12 +201,22 @@ def _classes(sets: Sets) -> list[str]:
         )
     if unlucky:
         told.append(
-            f"{below}{wording.listing(unlucky)}: more than the choice of test images explains, and "
-            f"within what so few validation images let expect."
+            f"coverage is below the demanded {demanded} in {wording.listing(unlucky)}: more than "
+            f"the choice of test images explains, and within what so few validation images let "
+            f"expect."
         )
     if unsure:
-        told.append(f"{below}{wording.listing(unsure)}, though the interval does not exclude it.")
+        told.append(
+            f"coverage is neither shown to reach the demanded {demanded} nor shown to miss it in "
+            f"{wording.listing(unsure)}: {_holds(unsure)} both more and less."
+        )
+    if held:
+        told.append(f"the demanded coverage of {demanded} holds for {wording.listing(held)}.")
     return told
+
+
+def _holds(shares: Sequence[str]) -> str:
+    return "the interval holds" if len(shares) == 1 else "the intervals hold"
 
 
 def _untold(sets: Sets) -> str:
@@ -153,14 +253,11 @@ def _groups(one: Evidence) -> str:
     )
 
 
-def _excludes(share: Measured, demanded: float) -> bool:
-    return share.interval is not None and share.interval.high < demanded
-
-
-def _sure(share: Measured, demanded: float) -> str:
-    if _excludes(share, demanded):
-        return ": what was chosen on validation images does not hold here"
-    return ", though the interval does not exclude it"
+def _side(share: Measured, demanded: float) -> int:
+    """−1 or 1 where the interval lies below the demand, or not below it, else 0."""
+    if share.interval is None:
+        return 0
+    return int(share.interval.low >= demanded) - int(share.interval.high < demanded)
 
 
 def _bounded(share: Measured) -> str:

@@ -1,7 +1,9 @@
 """What is recognised: tables by figure, class, group, pair of networks and operating point."""
 
+import math
 from collections.abc import Sequence
 
+from leukoscope.evaluate.comparisons import Difference
 from leukoscope.evaluate.groups import SMALLEST
 from leukoscope.evaluate.intervals import Measured
 from leukoscope.evaluate.metrics import ClassMetrics, Metrics
@@ -15,7 +17,7 @@ from leukoscope.report.tables import Cell, Column, Kind, Table
 NETWORK = Column("Network")
 _TITLES = {"f1": "F1", "auroc": "AUROC"}
 _SHOWN_GROUPS = 12  # of the best network on the page; its CSV has all of them
-_OF_FOLDS = " (one for each fold; their number is that of the fold with the fewest)"
+_OF_FOLDS = " (those of each fold, in the same order)"
 _MAIN = (
     ("accuracy", "Accuracy", "accuracy"),
     ("balanced_accuracy", "Balanced accuracy", "balanced-accuracy"),
@@ -110,7 +112,13 @@ def binary(
         "binary",
         f"{first.positive} ({first.n_positive:,} test images) against {first.negative} "
         f"({first.n_negative:,}), the more probable side called; PPV and NPV {which}.",
-        (NETWORK, *(Column(title, "share", term) for _, title, term in keys)),
+        (
+            NETWORK,
+            *(
+                Column(title, "predictive" if key in ("ppv", "npv") else "share", term)
+                for key, title, term in keys
+            ),
+        ),
         rows,
     )
 
@@ -211,25 +219,32 @@ def groups_of(comparison: Comparison, one: Evidence, *, whole: bool) -> Table | 
 
 
 def differences(comparison: Comparison, pairs: Sequence[Pair]) -> Table | None:
-    """The pairs with their difference in accuracy; None without any."""
+    """The pairs with their differences; None without any."""
     if not pairs:
         return None
-    first = pairs[0].difference
-    rows = [
-        (
-            one.first,
-            one.second,
-            one.n,
-            Measured(one.difference.value, one.difference.interval),
-            one.difference.p_value,
-            one.adjusted,
-        )
-        for one in pairs
-    ]
+    first, two = pairs[0].difference, pairs[0].two
+    rows: list[tuple[Cell, ...]] = []
+    for one in pairs:
+        row: tuple[Cell, ...] = (one.first, one.second, one.n, _points(one.difference))
+        row += (one.difference.p_value, one.adjusted)
+        if pairs[0].sessions is not None:
+            row += (Measured(one.difference.value, one.sessions),)
+        row += (_points(one.balanced),)
+        if one.two is not None:
+            row += (_points(one.two.accuracy), _points(one.two.balanced))
+        rows.append(row)
+    more = [Column("Difference, over sessions", "points", "session")] if pairs[0].sessions else []
+    more.append(Column("Balanced accuracy", "points", "balanced-accuracy"))
+    if two is not None:
+        more.append(Column(f"{two.negative} or not", "points", "accuracy"))
+        more.append(Column(f"{two.negative} or not, balanced", "points", "balanced-accuracy"))
     return Table(
         f"{comparison.key}-differences",
         f"Differences in accuracy on the same test images, in percentage points, with 95 % "
-        f"intervals ({first.interval.method}) and p ({first.test}).",
+        f"intervals ({first.interval.method}) and p ({first.test}); beside them those in balanced "
+        f"accuracy"
+        + ("" if two is None else f", and both where each image is called {two.negative} or not")
+        + ". Holm’s p is of the accuracy alone.",
         (
             Column("Network"),
             Column("Compared with"),
@@ -237,9 +252,21 @@ def differences(comparison: Comparison, pairs: Sequence[Pair]) -> Table | None:
             Column("Difference", "points", "difference"),
             Column("p", "p", "difference"),
             Column("Holm’s p", "p", "holm"),
+            *more,
         ),
         tuple(rows),
     )
+
+
+def _points(one: Difference) -> Measured:
+    return Measured(one.value, one.interval)
+
+
+def _threshold(value: float) -> str:
+    """With three digits of whichever is smaller, the threshold or what it lacks to 1."""
+    smaller = min(value, 1 - value)
+    digits = 3 if smaller <= 0 else min(max(3, math.ceil(-math.log10(smaller)) + 2), 12)
+    return f"{value:.{digits}f}"
 
 
 def operating(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
@@ -253,11 +280,10 @@ def operating(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
         return None
     rows: list[tuple[Cell, ...]] = []
     for _, point in kept:
-        thresholds = " ".join(f"{value:.3g}" for value in point.thresholds)
+        thresholds = " ".join(map(_threshold, point.thresholds))
+        positives = " ".join(f"{n:,}" for n in point.positives)
         _, _, ppv, npv = point.at_prevalence[0]
-        rows.append(
-            (point.n_validation, thresholds, point.sensitivity, point.specificity, ppv, npv)
-        )
+        rows.append((positives, thresholds, point.sensitivity, point.specificity, ppv, npv))
     point = kept[0][1]
     share = wording.percent(point.at_prevalence[0][0])
     return _table(
@@ -269,12 +295,12 @@ def operating(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
         f"NPV at the test images’ own share of positive ones, {share}.",
         (
             NETWORK,
-            Column("Positive validation images", "count"),
+            Column("Positive validation images"),
             Column("Threshold", term="operating-point"),
             Column("Sensitivity", "share", "sensitivity"),
             Column("Specificity", "share", "specificity"),
-            Column("PPV", "share", "ppv"),
-            Column("NPV", "share", "npv"),
+            Column("PPV", "predictive", "ppv"),
+            Column("NPV", "predictive", "npv"),
         ),
         rows,
     )
@@ -293,8 +319,8 @@ def prevalences(comparison: Comparison, best: Evidence) -> Table | None:
         f"Predictive values of {best.name} at its operating point, by how common the disease is.",
         (
             Column("Prevalence", term="prevalence"),
-            Column("PPV", "share", "ppv"),
-            Column("NPV", "share", "npv"),
+            Column("PPV", "predictive", "ppv"),
+            Column("NPV", "predictive", "npv"),
         ),
         tuple(rows),
     )

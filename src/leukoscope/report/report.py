@@ -122,6 +122,7 @@ def _render(
         checklist=checklist,
         terms=glossary.TERMS,
         glossary=glossary.BY_KEY,
+        briefly=glossary.BRIEFLY,
         t=tables,
         drawn=DRAWN,
         counts=_counts(run),

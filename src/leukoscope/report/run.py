@@ -146,7 +146,7 @@ def _measure(predictions: Predictions, *, grouped: bool) -> dict[str, Measured]:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One training, epoch by epoch; `best` is the position with the lowest validation loss."""
+    """One training, epoch by epoch; `best` is the position of the epoch that was kept."""
 
     epochs: tuple[int, ...]
     sizes: tuple[int, ...]

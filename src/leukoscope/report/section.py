@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukoscope.evaluate.intervals import Measured
-from leukoscope.report import chapters, figures, mistakes, pairs, recognition, summary, wording
+from leukoscope.report import (
+    chapters,
+    convergence,
+    figures,
+    mistakes,
+    pairs,
+    recognition,
+    summary,
+    verdict,
+    wording,
+)
 from leukoscope.report import comparison as compared
 from leukoscope.report.chapters import Chapter
 from leukoscope.report.comparison import Comparison, Entrant
@@ -35,13 +45,15 @@ class Section:
     found: list[Evidence]
     tiles: list[Tile]
     expectation: str  # of figures under this split beside those under a random one
-    sentences: list[str]
+    verdict: str
+    sentences: list[str]  # what goes with the verdict
     chapters: list[Chapter]
     tables: list[Table]  # as files
     curves: Drawing | None
     overview: Drawing | None
     confusions: list[Drawing]
     trainings: list[Drawing]
+    unsettled: list[str]  # networks whose last epoch was the best
     errors: Drawing | None
     mistakes: list[mistakes.Mistake]
     thumbnails: dict[str, str]
@@ -87,9 +99,14 @@ def make(
         comparison=comparison,
         rows=rows,
         found=found,
-        tiles=summary.tiles(comparison, best, run.settings["leaks"], findings),
-        expectation=expectation(comparison, others),
-        sentences=summary.sentences(comparison, best, formed),
+        tiles=summary.tiles(comparison, best, found, run.settings["leaks"], findings),
+        expectation=expectation(comparison, best, others),
+        verdict=verdict.verdict(comparison, formed),
+        sentences=[
+            *summary.sentences(comparison, best, formed),
+            *verdict.cautions(comparison),
+            *convergence.caution(comparison),
+        ],
         chapters=told,
         tables=[
             recognition.comparison_table(comparison, rows),
@@ -99,6 +116,7 @@ def make(
         overview=figures.overview(comparison, mark),
         confusions=figures.confusions(comparison, mark),
         trainings=figures.trainings(comparison, mark),
+        unsettled=convergence.sentences(comparison),
         errors=figures.errors(comparison, worst, opened, mark),
         mistakes=worst,
         thumbnails={path: mistakes.thumbnail(pixels) for path, pixels in opened.items()},

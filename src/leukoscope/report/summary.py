@@ -7,14 +7,13 @@ from typing import Any
 
 from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import read_json
-from leukoscope.report import promises, robustness, seeds, wording
+from leukoscope.report import promises, robustness, seeds, verdict, wording
 from leukoscope.report.comparison import Comparison, Entrant, measured
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.pairs import Pair
 from leukoscope.report.validated import Sets
 
 _SPACE = "\N{NO-BREAK SPACE}"
-_FOREST = wording.network("colour-forest")
 _KINDS = {
     "leak": "copies and overlaps",
     "session": "sessions",
@@ -47,13 +46,16 @@ def findings(audit: Path) -> list[dict[str, Any]]:
 def tiles(
     comparison: Comparison,
     best: Evidence | None,
+    evidence: Sequence[Evidence],
     leaks: Sequence[dict[str, Any]],
     found: Sequence[dict[str, Any]],
 ) -> list[Tile]:
-    """The figure, the baselines next to it, the split, the audit, the worst group, the refusals."""
-    of_all = [_best(comparison), _colour(comparison)]
+    """The figure, the baselines next to it, the split, the audit, the worst group, the answers;
+    `best` is the best network's part of `evidence`."""
+    forest = next((one for one in evidence if one.entrant.network == "colour-forest"), None)
+    of_all = [_best(comparison, best), _colour(comparison, forest)]
     listed = [*of_all, _of_seed(_worst(best), comparison), _split(comparison, leaks)]
-    listed += [_audit(found), _of_seed(_refusals(best), comparison)]
+    listed += [_audit(found), _of_seed(_answered(best), comparison)]
     return [one for one in listed if one is not None]
 
 
@@ -64,25 +66,19 @@ def _of_seed(tile: Tile | None, comparison: Comparison) -> Tile | None:
 
 
 def sentences(comparison: Comparison, best: Evidence | None, pairs: Sequence[Pair]) -> list[str]:
-    """What goes with the tiles: the paired test against colour, the interval over sessions, the
-    worst stress, whether the promise of the prediction sets holds."""
+    """What goes with the tiles: two classes against colour, the worst stress, whether the promise
+    of the prediction sets holds, false alarms of novelty."""
     if best is None:
         return []
     first = seeds.first(comparison)
-    listed = [_against_colour(one) for one in pairs if one.names == (best.name, _FOREST)]
-    if best.groups is not None and best.groups.inferred:
-        interval = best.groups.interval
-        listed.append(
-            f"With whole {best.groups.unit}s weighed anew, as the audit infers them, the interval "
-            f"of {best.name}’s accuracy is {_range(interval)}."
-        )
-    listed += _stressed(best)
+    listed = [*verdict.of_two_classes(comparison, pairs), *_stressed(best)]
     if best.validated is not None:
         sets = best.validated.sets
         tests = (sets.like_calibration, sets.like_each_other)
         told = [one.sentence for one in tests if one is not None]
         listed += [f"Prediction sets of {one}" for one in promises.on_coverage(best, groups=False)]
         listed.append(f"Prediction sets of {best.name}: {' '.join(told)}")
+    listed += promises.on_novelty(best)
     return [f"{first.capitalize()}: {one}" for one in listed] if first else listed
 
 
@@ -101,31 +97,44 @@ def _stressed(best: Evidence) -> list[str]:
     return [f"{text}; of the same images unchanged it is {same}."]
 
 
-def _against_colour(pair: Pair) -> str:
-    one = pair.difference
-    ahead, low, high = (100 * x for x in (one.value, one.interval.low, one.interval.high))
-    return (
-        f"On the same {pair.n:,} test images the accuracy of {pair.first} less that of the colour "
-        f"baseline is {ahead:+.1f}{_SPACE}percentage points (95{_SPACE}% interval {low:+.1f} to "
-        f"{high:+.1f}; {wording.p(one.p_value)}, after Holm {wording.p(pair.adjusted)})."
-    ).replace(" -", " −")
-
-
-def _best(comparison: Comparison) -> Tile | None:
+def _best(comparison: Comparison, evidence: Evidence | None) -> Tile | None:
     best = comparison.best
     if best is None:
         return None
     per_seed = " per seed" if len(best.results) > 1 else ""
+    text = (
+        f"accuracy on {comparison.n_test} test images{per_seed}; {measured(best)}"
+        f"{_over_sessions(comparison, evidence)}"
+    )
+    if len(comparison.networks) == 1:
+        return Tile("The network", best.name, wording.percent(best.accuracy), text, "accuracy")
+    who = best.name
+    if comparison.tied:
+        who = f"{wording.listing([one.name for one in comparison.tied])}, tied"
+        text += f". Of equal accuracies the lower log loss is shown: {best.name}"
     return Tile(
-        f"Best of {wording.count(len(comparison.networks), 'network')}",
-        best.name,
+        f"Highest accuracy of {len(comparison.networks)} networks",
+        who,
         wording.percent(best.accuracy),
-        f"accuracy on {comparison.n_test} test images{per_seed}; {measured(best)}",
+        text,
         "accuracy",
     )
 
 
-def _colour(comparison: Comparison) -> Tile:
+def _over_sessions(comparison: Comparison, evidence: Evidence | None) -> str:
+    """The interval with whole sessions weighed anew, where the audit knows them and the split
+    did not keep them apart; it is the wider one."""
+    if evidence is None or evidence.groups is None or not evidence.groups.inferred:
+        return ""
+    groups, first = evidence.groups, seeds.first(comparison)
+    of = f" of {first}" if first else ""
+    return (
+        f". With whole {groups.unit}s weighed anew ({len(groups.figures)}, as the audit infers "
+        f"them), the interval{of} is {_range(groups.interval)}"
+    )
+
+
+def _colour(comparison: Comparison, evidence: Evidence | None) -> Tile:
     forest, majority = comparison.baseline("colour-forest"), comparison.baseline("majority")
     commonest = "" if majority is None else f". Always the commonest class: {_short(majority)}"
     if forest is None:
@@ -139,7 +148,7 @@ def _colour(comparison: Comparison) -> Tile:
         "Baseline: colour alone, no cell seen",
         forest.name,
         wording.percent(forest.accuracy),
-        f"accuracy; {measured(forest)}{commonest}",
+        f"accuracy; {measured(forest)}{_over_sessions(comparison, evidence)}{commonest}",
         "accuracy",
     )
 
@@ -220,13 +229,14 @@ def _audit(found: Sequence[dict[str, Any]]) -> Tile:
     )
 
 
-def _refusals(best: Evidence | None) -> Tile | None:
+def _answered(best: Evidence | None) -> Tile | None:
+    heading = "Answered with one class"
     if best is None:
         return None
     if best.validated is None:
         return Tile(
-            "What it refuses",
-            "Nothing",
+            heading,
+            "Every image",
             "–",
             "no validation predictions were kept, so no rule says when not to answer: every image, "
             "of whatever kind, gets a class",
@@ -241,9 +251,19 @@ def _refusals(best: Evidence | None) -> Tile | None:
             f"{wording.percent(whole.coverage)}{_without(sets)}, where "
             f"{wording.percent(sets.demanded)} are demanded"
         )
-    if best.novelty is not None:
-        text += f"; {best.novelty.novel:,} of {best.novelty.n:,} called novel"
-    return Tile("What it refuses", best.name, wording.percent(whole.single), text, "answered")
+    return Tile(heading, best.name, wording.percent(whole.single), text + _novel(best), "answered")
+
+
+def _novel(best: Evidence) -> str:
+    """How many are called novel, of all and of the class that suffers most."""
+    if best.novelty is None:
+        return ""
+    found = best.novelty
+    text = f". Called novel: {found.novel:,} of {found.n:,}"
+    if not found.novel:
+        return text
+    name, (novel, n) = promises.most_often_novel(found)
+    return f"{text}; most often {name}, {wording.percent(novel / n)} ({novel:,} of {n:,})"
 
 
 def _without(sets: Sets) -> str:

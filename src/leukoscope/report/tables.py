@@ -13,9 +13,11 @@ from leukoscope.evaluate.intervals import Measured
 from leukoscope.report import wording
 
 Cell = str | int | float | Measured | None
-Kind = Literal["text", "count", "share", "loss", "p", "points", "number", "mean", "figure"]
+Kind = Literal[
+    "text", "count", "share", "loss", "p", "points", "number", "mean", "figure", "predictive"
+]
 DIGITS = 4  # of a share
-_WITHIN = ("share", "figure")  # kinds whose bounds are rounded outwards
+_WITHIN = ("share", "figure", "predictive")  # kinds whose bounds are rounded outwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ def shown(column: Column, cell: Cell) -> str:
         return "–"
     if isinstance(value, str):
         return value
+    if column.kind == "predictive" and value == 1 and isinstance(cell, Measured) and cell.interval:
+        return f"at least {wording.outward(cell.interval)[0]}"
     return _WORDS[column.kind](value).replace("-", "−")
 
 
@@ -69,6 +73,8 @@ def bounds(column: Column, cell: Cell) -> str:
         return ""
     if cell.interval is None:
         return "no interval" if column.kind in _WITHIN and cell.value == 1 else ""
+    if column.kind == "predictive" and cell.value == 1:
+        return ""  # the value has it
     if column.kind in _WITHIN:
         low, high = wording.outward(cell.interval)
     else:
@@ -157,6 +163,7 @@ _WORDS: dict[Kind, Callable[[float], str]] = {
     "number": _number,
     "mean": _mean,
     "figure": _figure,
+    "predictive": _share,
 }
 
 

@@ -63,9 +63,10 @@ class Point:
 
     demanded: float
     thresholds: tuple[float, ...]
-    n_validation: int  # positive ones, the fewest of a fold
+    positives: tuple[int, ...]  # validation images of each fold
     sensitivity: Measured
     specificity: Measured
+    neighbours: tuple[float, float]  # specificity at the next lower and higher positive score
     at_prevalence: tuple[tuple[float, str, Measured, Measured], ...]  # share, which, PPV, NPV
 
 
@@ -169,7 +170,8 @@ def _warmed(probabilities: Floats, temperature: float | None) -> Floats:
 def _point(
     parts: Sequence[Part], drawn: Resamples, sensitivity: float, prevalence: float | None
 ) -> Point | None:
-    thresholds, truths, calls, fewest = [], [], [], []
+    thresholds, truths, calls, positives = [], [], [], []
+    lower, higher = [], []
     for part in parts:
         classes = part.test.classes
         negative = classes[0] if len(classes) == 2 else "Benign"
@@ -184,7 +186,10 @@ def _point(
         thresholds.append(threshold(known, given, sensitivity))
         truths.append(truth)
         calls.append((asked[:, 1] >= thresholds[-1]).astype(np.int64))
-        fewest.append(int(known.sum()))
+        positives.append(int(known.sum()))
+        below, above = _neighbours(given[known == 1, 1], thresholds[-1])
+        lower.append(asked[truth == 0, 1] < below)
+        higher.append(asked[truth == 0, 1] < above)
     labels, called = np.concatenate(truths), np.concatenate(calls)
     own = figures.measure(labels, called, ("-", "+"), drawn)
     rows = [(float(labels.mean()), "of the test images", own["precision:+"], own["npv:+"])]
@@ -195,11 +200,26 @@ def _point(
     return Point(
         demanded=sensitivity,
         thresholds=tuple(thresholds),
-        n_validation=min(fewest),
+        positives=tuple(positives),
         sensitivity=own["recall:+"],
         specificity=own["specificity:+"],
+        neighbours=(_share(lower), _share(higher)),
         at_prevalence=tuple(rows),
     )
+
+
+def _neighbours(positive: Floats, chosen: float) -> tuple[float, float]:
+    """The next lower and the next higher score than the chosen one; itself where there is none."""
+    lower, higher = positive[positive < chosen], positive[positive > chosen]
+    return (
+        float(lower.max()) if len(lower) else chosen,
+        float(higher.min()) if len(higher) else chosen,
+    )
+
+
+def _share(called: Sequence[NDArray[np.bool_]]) -> float:
+    together = np.concatenate(called)
+    return float(together.mean()) if len(together) else 0.0
 
 
 def _calibration(parts: Sequence[Part], labels: Labels, drawn: Resamples) -> Calibration:

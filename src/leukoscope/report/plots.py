@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from leukoscope.evaluate.intervals import clopper_pearson
+from leukoscope.evaluate.intervals import Interval
 from leukoscope.report.run import Confusion, History
 from leukoscope.report.style import (
     BLUE,
@@ -126,12 +126,14 @@ def overview(
 
 
 def confusion(
-    counts: Confusion, classes: Sequence[str], *, seeds: int = 1, title: str, mark: str = ""
+    counts: Confusion,
+    classes: Sequence[str],
+    intervals: Sequence[Interval | None],
+    *,
+    title: str,
+    mark: str = "",
 ) -> Figure:
-    """Counts and shares of each true class; the right ones with their exact interval.
-
-    Counts of several seeds share images, so their interval is that of one seed's number of images.
-    """
+    """Counts and shares of each true class; the right ones with the interval of the class."""
     matrix = np.array(counts)
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
@@ -141,10 +143,8 @@ def confusion(
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.25, edgecolors="white", linewidth=1.5)
     for row, column in np.ndindex(matrix.shape):
         text = f"{matrix[row, column]:,}\n{hundredths(shares[row, column])} %"
-        if row == column:
-            bounds = clopper_pearson(
-                int(matrix[row, column]) // seeds, int(totals[row, 0]) // seeds
-            )
+        bounds = intervals[row]
+        if row == column and bounds is not None:
             text += f"\n[{hundredths(bounds.low)} to {hundredths(bounds.high)}]"
         axes.text(
             column + 0.5, row + 0.5, text if totals[row, 0] else "0", ha="center", va="center",

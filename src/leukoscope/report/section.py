@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukoscope.evaluate.intervals import Measured
-from leukoscope.report import chapters, figures, mistakes, pairs, recognition, summary, wording
+from leukoscope.evaluate.resampling import Concentration
+from leukoscope.report import (
+    chapters,
+    concentration,
+    figures,
+    mistakes,
+    pairs,
+    recognition,
+    summary,
+    wording,
+)
 from leukoscope.report import comparison as compared
 from leukoscope.report.chapters import Chapter
 from leukoscope.report.comparison import Comparison, Entrant
@@ -36,6 +46,8 @@ class Section:
     tiles: list[Tile]
     expectation: str  # of figures under this split beside those under a random one
     sentences: list[str]
+    spread: Concentration | None  # of the test images over groups; None where there are none
+    uneven: str  # what that means for the intervals
     chapters: list[Chapter]
     tables: list[Table]  # as files
     curves: Drawing | None
@@ -90,6 +102,8 @@ def make(
         tiles=summary.tiles(comparison, best, run.settings["leaks"], findings),
         expectation=expectation(comparison, others),
         sentences=summary.sentences(comparison, best, formed),
+        spread=concentration.of_all(found[0]) if found else None,
+        uneven=concentration.caution(found[0], comparison.unit) if found else "",
         chapters=told,
         tables=[
             recognition.comparison_table(comparison, rows),
@@ -97,7 +111,7 @@ def make(
         ],
         curves=figures.roc_and_precision_recall(comparison, rows, mark),
         overview=figures.overview(comparison, mark),
-        confusions=figures.confusions(comparison, mark),
+        confusions=figures.confusions(comparison, found, mark),
         trainings=figures.trainings(comparison, mark),
         errors=figures.errors(comparison, worst, opened, mark),
         mistakes=worst,

@@ -79,7 +79,9 @@ def test_names_of_near_baselines_stand_apart() -> None:
     dot = Dot("net", (0.9,), ((0.8, 0.95),), (0.3,))
 
     def rows(*values: float) -> list[float]:
-        named = list(zip(("one", "other"), values, strict=True))
+        named = list(
+            zip(("one", "other"), values, [(v - 0.01, v + 0.01) for v in values], strict=True)
+        )
         drawn = plots.overview([dot], named, title="t").axes[0].texts
         return [one.xyann[1] for one in drawn]
 
@@ -92,7 +94,7 @@ def test_confusion_gives_counts_shares_and_bounds() -> None:
     intervals = (None, clopper_pearson(276, 276))
     names = ("Benign", "Malignant")
     found = texts(plots.confusion(((49, 2), (0, 276)), names, intervals, title="VGG-16"))
-    for text in ("49", "96.1 %", "3.9 %", "100 %", "[98.7 to 100]", "VGG-16", "Malignant"):
+    for text in ("49", "96.1 %", "3.9 %", "100 %", "[98.7–100]", "VGG-16", "Malignant"):
         assert text in found
     assert found.count("[") == 1
 
@@ -130,12 +132,24 @@ def test_overview_puts_the_best_on_top_and_names_the_baseline() -> None:
         Dot("low", (0.95,), ((0.92, 0.97),), (0.2,)),
         Dot("high", (0.99, 1.0), ((0.97, 1.0), (0.98, 1.0)), (0.02, 0.01)),
     ]
-    figure = plots.overview(dots, [("Colour forest", 0.94), ("Majority", 0.5)], title="t")
+    figure = plots.overview(
+        dots, [("Colour forest", 0.94, (0.93, 0.96)), ("Majority", 0.5, (0.4, 0.6))], title="t"
+    )
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == ["low", "high"]
     found = texts(figure)
     assert "Colour forest 0.940" in found
     assert "Majority" not in found  # far to the left it would crush the networks
+    (band,) = figure.axes[0].patches
+    assert band.get_extents().transformed(figure.axes[0].transData.inverted()).x1 == (
+        pytest.approx(0.96)
+    )
+
+
+def test_lines_that_lie_on_each_other_are_counted() -> None:
+    assert "3 of 3 networks" in plots.curves(lines(3), title="t").axes[0].get_title(loc="left")
+    apart = plots.curves(lines(1), title="t").axes[0].get_title(loc="left")
+    assert apart == "ROC"
 
 
 def test_the_mark_is_in_every_figure() -> None:

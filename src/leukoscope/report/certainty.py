@@ -40,7 +40,7 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         "Certainty against accuracy on the test images"
         + (
             ", before and after the temperature that the validation images chose; a dash where "
-            "there was none."
+            "there was none. The temperature with all digits is in tables/."
             if any(row[1] is not None for row in rows)
             else "."
         ),
@@ -57,6 +57,24 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         tuple(rows),
     )
     return without_empty(table)
+
+
+def temperatures(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """The temperature of each training with all its digits; None where none was calibrated."""
+    rows = [
+        (one.name, number if one.validated.folds > 1 else None, temperature)
+        for one in found
+        if one.validated is not None
+        for number, temperature in enumerate(one.validated.calibration.temperatures, start=1)
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-temperatures",
+        "The temperature T of each training.",
+        (NETWORK, Column("Fold", "count"), Column("Temperature", "number", "temperature")),
+        tuple(rows),
+    )
 
 
 def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:

@@ -76,7 +76,7 @@ def overview(comparison: Comparison, mark: str) -> Drawing | None:
     ]
     if not dots:
         return None
-    references = [(one.name, one.accuracy) for one in comparison.baselines]
+    references = [(one.name, one.accuracy, one.bounds) for one in comparison.baselines]
     title = f"Accuracy and loss: {comparison.title}"
     figure = plots.overview(dots, references, title=title, mark=mark)
     shares = "; ".join(

@@ -26,6 +26,8 @@ from leukoscope.report.run import IDENTITY, Run
 from leukoscope.report.summary import Tile
 from leukoscope.report.tables import Table
 
+_COUNTS = ("n_train", "n_validation", "n_test")  # of a split, in the table of every training
+
 
 @dataclass(frozen=True, slots=True)
 class Recipes:
@@ -120,11 +122,50 @@ def make(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The recipes of a section, and of all sections that have the same."""
+
+    title: str
+    section: Section
+    alike: int  # how many sections these are
+
+
+def settled(sections: Sequence[Section]) -> list[Settled]:
+    """The recipes, those that are equal under several protocols once."""
+    groups: list[list[Section]] = []
+    for section in (one for one in sections if one.recipes.rows):
+        same = next((each for each in groups if _alike(each[0], section)), None)
+        if same is None:
+            groups.append([section])
+        else:
+            same.append(section)
+    return [
+        Settled(_titles([one.comparison for one in each]), each[0], len(each)) for each in groups
+    ]
+
+
+def _titles(same: Sequence[Comparison]) -> str:
+    first = same[0]
+    if len(same) == 1 or len({one.classes for one in same}) > 1:
+        return "; ".join(one.title for one in same)
+    protocols = wording.listing([one.protocol for one in same])
+    return first.title.replace(f"{first.protocol} split", f"{protocols} split")
+
+
+def _alike(one: Section, other: Section) -> bool:
+    first, second = one.recipes, other.recipes
+    return (first.common, first.keys) == (second.common, second.keys) and [
+        (entrant.name, values, why) for entrant, values, why in first.rows
+    ] == [(entrant.name, values, why) for entrant, values, why in second.rows]
+
+
 def _recipes(comparison: Comparison) -> Recipes:
     """The settings of each network's first seed, with the reasons given for them."""
     recipes = [(one, one.results[0].recipe()) for one in comparison.networks]
     recipes = [(one, recipe) for one, recipe in recipes if recipe]
-    keys = dict.fromkeys(key for _, recipe in recipes for key in recipe if key not in IDENTITY)
+    left_out = (*IDENTITY, *_COUNTS)
+    keys = dict.fromkeys(key for _, recipe in recipes for key in recipe if key not in left_out)
     reasons = {one.network: _reasons(recipe) for one, recipe in recipes}
     common, differing = [], []
     for key in keys:

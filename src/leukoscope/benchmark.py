@@ -253,6 +253,7 @@ class _Record:
         self.content = {
             "leukoscope": __version__,
             "command": command(sys.argv),
+            "commands": _with(before, command(sys.argv)),
             "started": before.get("started", _now()),
             "versions": {"python": platform.python_version()}
             | {package: metadata.version(package) for package in _PACKAGES},
@@ -272,6 +273,12 @@ class _Record:
         """Nothing; `settings.json` has the time spent so far, earlier calls included."""
         seconds = round(self.before_seconds + time.time() - self.since, 1)
         write_json(self.path, self.content | {"finished": _now(), "wall_seconds": seconds})
+
+
+def _with(before: dict[str, Any], now: str) -> list[str]:
+    """The commands that the run was made by, in the order of their first call."""
+    known = [before["command"]] if before.get("command") else []
+    return list(dict.fromkeys([*before.get("commands", known), now]))
 
 
 def command(arguments: Sequence[str]) -> str:

@@ -136,3 +136,13 @@ def test_predictive_values_follow_bayes() -> None:
     assert np.isnan(predictive_values(np.array([0.0]), np.array([1.0]), 0.5)[0])
     with pytest.raises(ValueError, match="between 0 and 1, not 10"):
         predictive_values(np.array([1.0]), np.array([1.0]), 10)
+
+
+def test_the_effective_number_of_groups_is_that_of_equal_ones() -> None:
+    equal = resampling.effective_groups(["a", "b", "c", "d"] * 5)
+    assert (equal.count, equal.effective, equal.largest) == (4, pytest.approx(4), 0.25)
+    uneven = resampling.effective_groups(["one"] * 736 + ["other"] * 60 + ["third"] * 8)
+    assert uneven.effective == pytest.approx(804**2 / (736**2 + 60**2 + 8**2))
+    assert uneven.largest == pytest.approx(736 / 804)
+    assert uneven == resampling.effective_groups(["x"] * 60 + ["y"] * 736 + ["z"] * 8)
+    assert resampling.effective_groups([]).effective == 0

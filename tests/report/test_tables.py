@@ -16,7 +16,8 @@ def test_bounds_are_rounded_outwards_and_an_absent_one_is_said() -> None:
     assert shown(SHARE, Measured(0.99996)) == "0.99996"
     assert bounds(SHARE, Measured(0.9, Interval(0.8999, 0.99991, ""))) == "0.899 to 1.000"
     assert bounds(SHARE, Measured(1.0)) == "no interval"
-    assert bounds(SHARE, Measured(0.5)) == ""
+    assert bounds(SHARE, Measured(0.5)) == "no interval"
+    assert bounds(SHARE, 0.5) == ""
     assert bounds(Column("v", "figure"), Measured(-0.2, Interval(-0.31, 0.0004, ""))) == (
         "−0.310 to 0.001"
     )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, number
 
 RESAMPLES = 2000
+FEWEST = 5.0  # effective groups: with fewer, one or two of them decide what an interval says
 _MOST = 4096  # weights a resample: more units than this are put together at random
 Floats = NDArray[np.float64]
 
@@ -40,6 +41,30 @@ class Resamples:
     bundle: Numbers
     weights: Floats  # R×B
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """How unevenly images are spread over groups."""
+
+    count: int
+    effective: float  # as many groups of equal size weigh as much
+    largest: float  # the share of the images that are in the largest group
+
+
+def effective_groups(groups: Sequence[str] | NDArray[np.str_]) -> Concentration:
+    """The effective number of the groups that N images name: (Σn)² ÷ Σn² over group sizes n.
+
+    It is `count` where groups are of equal size, and near 1 where one holds almost all images:
+    then an interval over groups says how this one differs from very few others, whatever `count`.
+    0 without images. Kish, Survey Sampling (1965), for weights.
+    """
+    numbers, names = number(list(groups), len(groups))
+    size = np.bincount(numbers).astype(np.float64)
+    if not size.size:
+        return Concentration(0, 0.0, 0.0)
+    effective = float(size.sum() ** 2 / np.square(size).sum())
+    return Concentration(len(names), effective, float(size.max() / size.sum()))
 
 
 def units(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from leukoscope.evaluate.abstention import SMALLEST_GROUP
-from leukoscope.evaluate.intervals import Measured, clopper_pearson
-from leukoscope.report import robustness, wording
+from leukoscope.evaluate.intervals import Interval, Measured, clopper_pearson
+from leukoscope.report import concentration, robustness, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.recognition import NETWORK
@@ -40,7 +40,7 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         "Certainty against accuracy on the test images"
         + (
             ", before and after the temperature that the validation images chose; a dash where "
-            "there was none."
+            "there was none. The temperature with all digits is in tables/."
             if any(row[1] is not None for row in rows)
             else "."
         ),
@@ -57,6 +57,24 @@ def calibration(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         tuple(rows),
     )
     return without_empty(table)
+
+
+def temperatures(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
+    """The temperature of each training with all its digits; None where none was calibrated."""
+    rows = [
+        (one.name, number if one.validated.folds > 1 else None, temperature)
+        for one in found
+        if one.validated is not None
+        for number, temperature in enumerate(one.validated.calibration.temperatures, start=1)
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"{comparison.key}-temperatures",
+        "The temperature T of each training.",
+        (NETWORK, Column("Fold", "count"), Column("Temperature", "number", "temperature")),
+        tuple(rows),
+    )
 
 
 def risk(comparison: Comparison, found: Sequence[Evidence]) -> Table:
@@ -104,18 +122,19 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
         demanded = sets.demanded
         for each in sets.coverages:
             tells = sets.coverages[0].size < len(one.test.classes)
+            told = sets.told.get(each.name)
             expected = sets.expected.get(each.name) if tells else None
             rows.append(
                 (
                     one.name,
                     each.name,
                     each.n,
-                    Measured(each.coverage, each.interval),
+                    _over_groups(one, each.name, each.coverage, each.interval),
                     "–" if expected is None else f"{expected[0]:.3f} to {expected[1]:.3f}",
                     sets.untold[each.name] or None,
-                    sets.told.get(each.name),
+                    None if told is None else _over_groups(one, each.name, *told),
                     each.size,
-                    Measured(each.single, each.single_interval),
+                    _over_groups(one, each.name, each.single, each.single_interval),
                     each.empty,
                 )
             )
@@ -126,7 +145,8 @@ def coverage(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
         f"{comparison.key}-coverage",
         f"Prediction sets with a demanded coverage of {wording.percent(demanded)} in each class"
         + (", each from the thresholds of its fold, counted together" if pooled else "")
-        + ". The range expected takes images as independent.",
+        + ". The range expected takes images as independent. "
+        + _method(comparison, found),
         (
             NETWORK,
             Column("Class"),
@@ -218,7 +238,7 @@ def worst_stress(comparison: Comparison, found: Sequence[Evidence]) -> Table | N
 def novelty(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
     """The share of test images that are called novel, by class; None where novelty is unknown."""
     rows = [
-        (one.name, name, n, Measured(novel / n, clopper_pearson(novel, n)))
+        (one.name, name, n, _over_groups(one, name, novel / n, one.novelty.intervals[name]))
         for one in found
         if one.novelty is not None
         for name, (novel, n) in (
@@ -232,8 +252,7 @@ def novelty(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
     return Table(
         f"{comparison.key}-novelty",
         "Test images called unlike the training images; about 5 % are to be expected where test "
-        "images come from where the validation images come from. Exact intervals for independent "
-        "images.",
+        "images come from where the validation images come from. " + _method(comparison, found),
         (
             NETWORK,
             Column("Class"),
@@ -257,7 +276,7 @@ def rejections(comparison: Comparison, found: Sequence[Evidence]) -> Table | Non
         f"{comparison.key}-rejections",
         "Pictures of other kinds against the held-out test images: AUROC of the novelty score with "
         "DeLong’s 95 % interval, and the share accepted at the classifier’s own threshold with its "
-        "exact 95 % interval.",
+        "exact 95 % interval; pictures are taken as independent in both.",
         (
             NETWORK,
             Column("Pictures"),
@@ -267,6 +286,23 @@ def rejections(comparison: Comparison, found: Sequence[Evidence]) -> Table | Non
             Column("Accepted", "share", "novelty"),
         ),
         tuple(rows),
+    )
+
+
+def _over_groups(one: Evidence, name: str, value: float | None, found: Interval | None) -> Measured:
+    """A share of all images or of those of a class, the latter without an interval where too few
+    groups are behind it."""
+    measured = Measured(value, found)
+    return measured if name == "all" else concentration.shown(one, "recall", name, measured)
+
+
+def _method(comparison: Comparison, found: Sequence[Evidence]) -> str:
+    spread = concentration.of_all(found[0])
+    if spread is None:
+        return "95 % intervals, images taken as independent."
+    return (
+        f"95 % intervals over {concentration.in_words(spread, comparison.unit)}."
+        + concentration.rule(found, comparison.unit)
     )
 
 
@@ -284,8 +320,8 @@ def _stressed(
         return None
     return Table(
         f"{comparison.key}-{stem}",
-        f"{caption} n counts the test images that were changed; 95 % intervals, of the balanced "
-        f"accuracy none was kept.",
+        f"{caption} n counts the test images that were changed; 95 % intervals, those of the share "
+        f"called novel with images taken as independent; of the balanced accuracy none was kept.",
         (
             NETWORK,
             Column("Change"),

@@ -199,7 +199,8 @@ def _calibration(comparison: Comparison, found: Sequence[Evidence], mark: str) -
             (
                 drawing,
                 "Each dot is a tenth of the test images, sorted by certainty, with the 95 % "
-                "interval of their accuracy; below the line a network is too certain."
+                "interval of their accuracy; below the line a network is too certain. The ECE "
+                "of the table is over 15 bins and cannot be read from these ten dots."
                 + (" Hollow: before the temperature." if calibrated else ""),
             ),
         ),
@@ -337,7 +338,10 @@ def exported(
 ) -> list[Table]:
     """The tables of the chapters as files, long ones whole."""
     best = next((one for one in found if one.entrant == comparison.best), None)
-    longer: list[Callable[[], Table | None]] = [lambda: certainty.stress(comparison, found)]
+    longer: list[Callable[[], Table | None]] = [
+        lambda: certainty.stress(comparison, found),
+        lambda: certainty.temperatures(comparison, found),
+    ]
     if best is not None:
         longer.append(lambda: recognition.groups_of(comparison, best, whole=True))
     by_stem = {table.stem: table for chapter in told for table in chapter.tables}

@@ -8,6 +8,7 @@ STARD-AI (Sounderajah et al., Nature Medicine 31, 2025).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from leukoscope.evaluate.resampling import FEWEST
 from leukoscope.report import flow, wording
 from leukoscope.report.comparison import Comparison, protocol_sentence
 from leukoscope.report.evidence import Evidence
@@ -55,7 +56,8 @@ def answered(listed: Sequence[Item]) -> int:
 def _background() -> list[Item]:
     return [
         Item("1–2", "1–2", "1–2", "Title and abstract name the method, the data and the figures"),
-        Item("3", "3a–c", "3", "Clinical background, intended use and role; known inequalities"),
+        Item("3", "3a–c", "3", "Clinical background and role; known inequalities"),
+        Item("3", "3b", "3", "Intended use and intended user"),
         Item("4", "4", "4", "Aims and hypotheses"),
         Item("5", "–", "5", "Prospective or retrospective"),
         Item(
@@ -81,7 +83,7 @@ def _data(run: Run, audited: bool) -> list[Item]:
             "data",
         ),
         Item("–", "5b, 6a", "9", "Where and when patients were seen"),
-        Item("8", "6b", "7–8, 10", "Who was eligible, and how they were found"),
+        Item("8", "6b", "7–8, 10", "Eligible population: who, and how they were found"),
         Item("–", "5a", "28", "How far the images are like those of the intended use"),
         Item(
             "9",
@@ -199,7 +201,7 @@ def _evaluation(
 ) -> list[Item]:
     folds = run.settings["settings"].get("folds")
     tested = any(one.robustness for one in found)
-    grouped = any(one.metrics.groups for one in found)
+    looked = any(one.attention for one in found)
     return [
         Item("28", "12e", "18", "Figures and their definitions", "In the glossary.", "glossary"),
         Item(
@@ -207,12 +209,7 @@ def _evaluation(
             "12d–e",
             "18",
             "Uncertainty and tests",
-            (
-                "95 % intervals over groups"
-                if grouped
-                else "95 % intervals, images taken as independent"
-            )
-            + "; paired tests with Holm’s adjustment.",
+            f"95 % intervals{_intervals(found)}; paired tests with Holm’s adjustment.",
             "glossary",
         ),
         Item(
@@ -224,13 +221,18 @@ def _evaluation(
             comparisons[0].key if tested else "",
         ),
         Item("31", "–", "–", "Explanations of single answers",
-             "Not in this report; leukoscope explain draws where a network looked.", ""),
+             "Where the networks looked (Grad-CAM) is measured on test images; maps of single ones "
+             "are not in this report." if looked else
+             "Not in this report; leukoscope explain draws where a network looked.",
+             f"{comparisons[0].key}-attention" if looked else ""),
         Item("32", "12a", "15b", "Test on internal data", "Every image, once, in the fold "
              "whose training did not see it." if folds else "The test split.", comparisons[0].key),
         Item("33", "16, 20c", "29", "Test on data from elsewhere"),
         Item("34", "18d", "36", "Registration"),
         Item("–", "14", "23, 35", "Fairness between groups of patients"),
-        Item("–", "12f, 24", "–", "Changes of the model after its test", "None."),
+        Item("–", "12f, 24", "–", "Changes of the model after its test",
+             "The figures are of the classifiers as last written to this folder. Whether they were "
+             "changed after a look at test images is for the authors to say.", ""),
         Item(
             "–",
             "12g, 15",
@@ -255,14 +257,37 @@ def _evaluation(
     ]  # fmt: skip
 
 
+def _intervals(found: Sequence[Evidence]) -> str:
+    """Over what the intervals are, protocol by protocol."""
+    over: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    for one in found:
+        over[one.metrics.groups is not None][one.entrant.results[0].protocol] = None
+    if not over[True]:
+        return ", images taken as independent"
+    groups = (
+        f"over groups under the protocol {wording.listing(list(over[True]))}, by class only where "
+        f"there are {FEWEST:g} effective groups"
+    )
+    if not over[False]:
+        return f" {groups}"
+    return f" {groups}; images taken as independent under {wording.listing(list(over[False]))}"
+
+
 def _results(run: Run, comparisons: Sequence[Comparison], found: Sequence[Evidence]) -> list[Item]:
     key = comparisons[0].key
     has_groups = any(one.groups is not None for one in found)
     return [
         Item("35", "20a", "24", "Flow of images", "Images are counted, not patients.", "flow"),
+        Item("35–36", "20a–b", "24–25", "Numbers of patients in training, validation and test"),
         Item("36", "20b", "25, 26a–b", "Age, sex, disease of the patients in each part"),
-        Item("37–38", "21, 23a", "30–31", "Figures with intervals, cross-tabulation", "Given.",
-             key),
+        Item("37–38", "21, 23a", "30–31", "Figures with intervals, cross-tabulation",
+             "Cross-tabulation: given. " + (
+                 "Intervals: beside accuracy, balanced accuracy, macro F1, MCC, AUROC, average "
+                 "precision, Brier score, log loss and the figures by class; those of weighted "
+                 "precision, recall and F1 are in tables/ only. Means of set sizes, and classes "
+                 "with too few effective groups, have none."
+                 if found else "Intervals: of the accuracy."
+             ), f"{key}-intervals" if found else key),
         Item("–", "23b", "21", "Differences between groups of images",
              "By class and by inferred or stated group." if has_groups else "", key),
         Item("–", "12e, 23a", "–", "Calibration",

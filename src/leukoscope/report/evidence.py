@@ -15,8 +15,9 @@ from leukoscope.evaluate import calibration, resampling
 from leukoscope.evaluate.abstention import RiskCoverage, risk_coverage
 from leukoscope.evaluate.calibration import Bin, GroupCalibration
 from leukoscope.evaluate.groups import GroupFigures, by_group, worst
-from leukoscope.evaluate.intervals import Interval, group_bootstrap
+from leukoscope.evaluate.intervals import Interval, group_bootstrap, of_share
 from leukoscope.evaluate.metrics import Metrics, evaluate
+from leukoscope.evaluate.resampling import Resamples
 from leukoscope.files import read_csv
 from leukoscope.report.comparison import Comparison, Entrant
 from leukoscope.report.rejection import Rejection, read_rejections
@@ -51,6 +52,7 @@ class Novelty:
     n: int
     novel: int
     by_class: dict[str, tuple[int, int]]  # novel, n
+    intervals: dict[str, Interval]  # of the shares of all and of each class, over groups if known
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def _evidence(
             prevalence=prevalence,
         ),
         robustness=read_robustness(folder),
-        novelty=_novelty(test),
+        novelty=_novelty(test, drawn),
         rejections=read_rejections(folder),
         attention=_attention(folder / "attention.csv"),
     )
@@ -166,16 +168,18 @@ def _groups(
     )
 
 
-def _novelty(test: Predictions) -> Novelty | None:
+def _novelty(test: Predictions, drawn: Resamples) -> Novelty | None:
     if test.novelty is None:
         return None
     novel = ~(test.novelty <= 1)  # also where it is not a number
     labels = np.array(test.labels)
-    by_class = {
-        name: (int(novel[labels == name].sum()), int((labels == name).sum()))
-        for name in test.classes
-    }
-    return Novelty(len(novel), int(novel.sum()), by_class)
+    among = {"all": np.ones(len(novel), bool)} | {name: labels == name for name in test.classes}
+    return Novelty(
+        len(novel),
+        int(novel.sum()),
+        {name: (int(novel[among[name]].sum()), int(among[name].sum())) for name in test.classes},
+        {name: of_share(drawn, novel, images) for name, images in among.items() if images.any()},
+    )
 
 
 def _attention(table: Path) -> tuple[Looked, ...]:

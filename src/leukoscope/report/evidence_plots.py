@@ -125,10 +125,15 @@ def robustness(networks: Mapping[str, Sequence[Grade]], *, title: str, mark: str
 
 
 def flow(
-    steps: Sequence[tuple[Box, Box | None]], sides: Sequence[Box], *, title: str, mark: str = ""
+    steps: Sequence[tuple[Box, Box | None]],
+    sides: Sequence[Box],
+    *,
+    chained: bool = False,
+    title: str,
+    mark: str = "",
 ) -> Figure:
     """The steps down the middle, each with what is noted or left out beside it; then the sides of
-    the split next to each other."""
+    the split next to each other, or where `chained` each after the one before."""
     heights = [max(_height(one) for one in pair if one is not None) for pair in steps]
     last = max((_height(box) for box in sides), default=0.0)
     total = sum(heights) + 0.35 * len(steps) + last + 0.3
@@ -148,8 +153,12 @@ def flow(
         if box is not steps[-1][0] or sides:
             _arrow(axes, (2.15, top + 0.35), (2.15, top))
     width = 8.2 / max(len(sides), 1)
+    gap = 0.45 if chained else 0.15
     for place, box in enumerate(sides):
-        _draw_box(axes, box, 0.2 + place * width, top, width - 0.15, last)
+        left = 0.2 + place * width
+        _draw_box(axes, box, left, top, width - gap, last)
+        if chained and place:
+            _arrow(axes, (left - gap, top - last / 2), (left, top - last / 2))
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from leukoscope.evaluate import curves
-from leukoscope.evaluate.intervals import Interval, Measured
+from leukoscope.evaluate.intervals import Interval, Measured, clopper_pearson
 from leukoscope.files import replacing
-from leukoscope.report import plots, style
+from leukoscope.report import concentration, plots, style
 from leukoscope.report.comparison import Comparison, Entrant
+from leukoscope.report.evidence import Evidence
 from leukoscope.report.mistakes import Mistake
 from leukoscope.report.wording import bounded
 
@@ -74,7 +76,7 @@ def overview(comparison: Comparison, mark: str) -> Drawing | None:
     ]
     if not dots:
         return None
-    references = [(one.name, one.accuracy) for one in comparison.baselines]
+    references = [(one.name, one.accuracy, one.bounds) for one in comparison.baselines]
     title = f"Accuracy and loss: {comparison.title}"
     figure = plots.overview(dots, references, title=title, mark=mark)
     shares = "; ".join(
@@ -84,12 +86,17 @@ def overview(comparison: Comparison, mark: str) -> Drawing | None:
     return _drawing(figure, comparison, "overview", f"Dot plot. Accuracy: {shares}.")
 
 
-def confusions(comparison: Comparison, mark: str) -> list[Drawing]:
+def confusions(comparison: Comparison, found: Sequence[Evidence], mark: str) -> list[Drawing]:
     """One confusion matrix per network and baseline, the counts of all seeds together."""
+    of = {each.entrant.network: each for each in found}
     return [
         _drawing(
             plots.confusion(
-                one.confusion, comparison.names, seeds=len(one.results), title=one.name, mark=mark
+                one.confusion,
+                comparison.names,
+                _recalls(comparison, one, of.get(one.network)),
+                title=one.name,
+                mark=mark,
             ),
             comparison,
             f"confusion-{one.network}",
@@ -138,6 +145,22 @@ def errors(
         return None
     figure = plots.errors(shown, title=f"Largest errors: {comparison.title}", mark=mark)
     return _drawing(figure, comparison, "errors", "The test images with the largest errors.")
+
+
+def _recalls(
+    comparison: Comparison, entrant: Entrant, found: Evidence | None
+) -> list[Interval | None]:
+    """The interval of each class's recall: exact ones where images are taken as independent, else
+    those over groups, of which several seeds have none in common."""
+    if comparison.groups if found is None else found.metrics.groups:
+        if found is None or len(entrant.results) > 1:
+            return [None] * len(entrant.confusion)
+        return [concentration.interval(found, name) for name in comparison.names]
+    seeds = len(entrant.results)  # they share images: their counts are as sure as those of one
+    return [
+        clopper_pearson(row[place] // seeds, sum(row) // seeds)
+        for place, row in enumerate(entrant.confusion)
+    ]
 
 
 def _line(entrant: Entrant, row: dict[str, Measured]) -> plots.Line | None:

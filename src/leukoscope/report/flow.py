@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from leukoscope.data.samples import SPLITS, Sample
+from leukoscope.files import read_csv
 from leukoscope.report import wording
 from leukoscope.report.evidence_plots import Box
 from leukoscope.report.run import Run
@@ -19,8 +21,8 @@ def steps(run: Run, findings: Sequence[dict[str, Any]]) -> list[tuple[Box, Box |
         line
         for name, written in (
             ("equal files", "copies of another file: {:,}"),
-            ("overlapping fields", "share of overlapping fields: {:.1%}"),
-            ("labels of twins", "overlapping pairs under two labels: {:,}"),
+            ("overlapping fields", "show cells that another image shows: {:.1%} of all"),
+            ("labels of twins", "pairs of these under two labels: {:,}"),
         )
         if (line := _note(findings, name, written))
     )
@@ -38,13 +40,13 @@ def steps(run: Run, findings: Sequence[dict[str, Any]]) -> list[tuple[Box, Box |
 
 def sides(run: Run) -> list[Box]:
     """Training, validation and test images by class; of folds, that each image is tested once."""
-    folds = run.settings["settings"].get("folds")
+    folds = number_of_folds(run)
     if folds:
         total = len(run.samples)
         return [
             Box(
                 f"{folds} folds",
-                ("each network is trained once per fold,", "without its test images"),
+                ("a network is trained once per fold, without its test images", *_trained(run)),
             ),
             Box(f"Test: {wording.count(total, 'image')}", _lines(run.samples)),
         ]
@@ -56,6 +58,41 @@ def sides(run: Run) -> list[Box]:
         for split in SPLITS
         if (rows := [one for one in run.samples if one.split == split])
     ]
+
+
+def number_of_folds(run: Run) -> int:
+    """In how many folds every image is tested once; 0 for one test split."""
+    return int(run.settings["settings"].get("folds") or 0)
+
+
+def _trained(run: Run) -> list[str]:
+    """How many images the folds of each protocol train and validate on, from fewest to most."""
+    lines = []
+    for protocol in dict.fromkeys(one.protocol for one in run.results):
+        first = next(one for one in run.results if one.protocol == protocol)
+        counts = [] if first.folder is None else _of_folds(first.folder, len(run.samples))
+        known = counts or [(first.n_train, first.n_validation)]
+        train, validation = (_range([one[place] for one in known]) for place in (0, 1))
+        which = "" if counts else " (first fold)"
+        lines.append(f"{protocol}: {train} train, {validation} validate{which}")
+    return lines
+
+
+def _of_folds(folder: Path, total: int) -> list[tuple[int, int]]:
+    """Training and validation images of each fold that kept its predictions: of all images, those
+    that it neither tests nor validates on are trained on."""
+    found = []
+    for fold in sorted(folder.glob("fold*")):
+        tables = [fold / name for name in ("validation.csv", "predictions.csv")]
+        if all(table.exists() for table in tables):
+            validated, tested = (len(read_csv(table, ("path",))[1]) for table in tables)
+            found.append((total - validated - tested, validated))
+    return found
+
+
+def _range(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def sentence(run: Run) -> str:

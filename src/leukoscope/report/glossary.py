@@ -52,6 +52,15 @@ TERMS = (
         "Hesterberg, The American Statistician 69, 2015",
     ),
     Term(
+        "effective-groups",
+        "Effective number of groups",
+        "How many groups (sessions, scenes) of equal size would weigh as much as those that there "
+        "are. Near 1 almost all images come from one group, and nothing says how others would do: "
+        "below 5 the interval of a class over groups is withheld.",
+        "(sum of group sizes)² ÷ sum of squared group sizes",
+        "Kish, Survey Sampling, 1965",
+    ),
+    Term(
         "precision",
         "Precision",
         "Of the images called a class, the share that belongs to it. Weighted: each class counts "

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from leukoscope.evaluate.intervals import clopper_pearson
+from leukoscope.evaluate.intervals import Interval
 from leukoscope.report.run import Confusion, History
 from leukoscope.report.style import (
     BLUE,
@@ -32,9 +32,11 @@ from leukoscope.report.style import (
     plain,
     reference,
 )
-from leukoscope.report.wording import hundredths
+from leukoscope.report.wording import hundredths, outward
 
 _EDGES = (0.02, 0.05, 0.1, 0.2, 0.3)  # sides of the corner that is enlarged
+_CELL = 10.0  # points: matrices are printed small
+_CROWDED = 0.05  # of the side: lines as near to the corner lie on each other
 _ROC_INSET = (0.37, 0.12, 0.6, 0.6)
 _PR_INSET = (0.1, 0.12, 0.6, 0.6)
 
@@ -78,7 +80,12 @@ def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
         inset = right.inset_axes(_PR_INSET)
         _draw_precision_recall(inset, lines)
         _enlarge(right, inset, (1 - edge, 1 + 0.03 * edge), edge)
-    label(left, "ROC", "False-positive rate (1 − specificity)", "True-positive rate (sensitivity)")
+    label(
+        left,
+        _crowd(rocs),
+        "False-positive rate (1 − specificity)",
+        "True-positive rate (sensitivity)",
+    )
     label(right, "Precision and recall", "Recall (sensitivity)", "Precision")
     legend = figure.legend(
         left.get_lines()[1:],
@@ -96,9 +103,14 @@ def curves(lines: Sequence[Line], *, title: str, mark: str = "") -> Figure:
 
 
 def overview(
-    dots: Sequence[Dot], references: Sequence[tuple[str, float]], *, title: str, mark: str = ""
+    dots: Sequence[Dot],
+    references: Sequence[tuple[str, float, tuple[float, float]]],
+    *,
+    title: str,
+    mark: str = "",
 ) -> Figure:
-    """Accuracies with their intervals and losses, best network on top, baselines as lines."""
+    """Accuracies with their intervals and losses, best network on top; baselines, each with its
+    value and interval, as lines in bands."""
     ordered = sorted(dots, key=lambda dot: (np.mean(dot.accuracies), -np.mean(dot.losses)))
     figure = new_figure((10.4, 1.6 + 0.42 * len(ordered)), title, mark)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
@@ -106,13 +118,13 @@ def overview(
     for place, dot in enumerate(ordered):
         _draw_dot(left, right, place, dot)
     shown = [
-        (f"{name} {value:.3f}", value)
-        for name, value in references
+        (f"{name} {value:.3f}", value, interval)
+        for name, value, interval in references
         if value > lowest - 0.75 * (1 - lowest)  # further away it would crush the networks
     ]
     near = len(shown) > 1 and abs(shown[0][1] - shown[1][1]) < 0.2 * (1 - lowest)
-    for place, (name, value) in enumerate(shown[:2]):
-        reference(left, name, value, dash=place + 1, row=place if near else 0)
+    for place, (name, value, interval) in enumerate(shown[:2]):
+        reference(left, name, value, interval, dash=place + 1, row=place if near else 0)
     left.set_yticks(range(len(ordered)), [plain(dot.name) for dot in ordered])
     left.set_ylim(-0.6, len(ordered) - 0.4)
     left.set_xlim(right=1 + 0.02 * (1 - left.get_xlim()[0]))
@@ -126,29 +138,30 @@ def overview(
 
 
 def confusion(
-    counts: Confusion, classes: Sequence[str], *, seeds: int = 1, title: str, mark: str = ""
+    counts: Confusion,
+    classes: Sequence[str],
+    intervals: Sequence[Interval | None],
+    *,
+    title: str,
+    mark: str = "",
 ) -> Figure:
-    """Counts and shares of each true class; the right ones with their exact interval.
-
-    Counts of several seeds share images, so their interval is that of one seed's number of images.
-    """
+    """Counts and shares of each true class; the right ones with the interval of the class."""
     matrix = np.array(counts)
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
-    side = 0.75 + 0.88 * len(classes)
+    side = 0.75 + 0.95 * len(classes)
     figure = new_figure((side, side + (0.25 if mark else 0.1)), title, mark)
     axes = figure.subplots()
     axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.25, edgecolors="white", linewidth=1.5)
     for row, column in np.ndindex(matrix.shape):
         text = f"{matrix[row, column]:,}\n{hundredths(shares[row, column])} %"
-        if row == column:
-            bounds = clopper_pearson(
-                int(matrix[row, column]) // seeds, int(totals[row, 0]) // seeds
-            )
-            text += f"\n[{hundredths(bounds.low)} to {hundredths(bounds.high)}]"
+        bounds = intervals[row]
+        if row == column and bounds is not None:
+            low, high = (hundredths(float(bound)) for bound in outward(bounds))
+            text += f"\n[{low}–{high}]"
         axes.text(
             column + 0.5, row + 0.5, text if totals[row, 0] else "0", ha="center", va="center",
-            color="white" if shares[row, column] > 0.7 else INK, fontsize=SMALL, linespacing=1.3,
+            color="white" if shares[row, column] > 0.7 else INK, fontsize=_CELL, linespacing=1.3,
         )  # fmt: skip
     places = np.arange(len(classes)) + 0.5
     names = [plain(name, longest=12) for name in classes]  # a cell is that wide
@@ -239,6 +252,14 @@ def _edge(lines: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> f
             if lines and enough(y[x <= edge].max(initial=0) >= 1 - edge for x, y in lines):
                 return edge
     return 0.0
+
+
+def _crowd(lines: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> str:
+    """The title of the ROC panel, with how many lines cannot be told apart in it."""
+    near = sum(bool(y[x <= _CROWDED].max(initial=0) >= 1 - _CROWDED) for x, y in lines)
+    if near < 2:
+        return "ROC"
+    return f"ROC ({near} of {len(lines)} networks’ lines coincide within {_CROWDED:g})"
 
 
 def _hides(

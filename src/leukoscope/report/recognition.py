@@ -7,12 +7,13 @@ from leukoscope.evaluate.comparisons import Difference
 from leukoscope.evaluate.groups import SMALLEST
 from leukoscope.evaluate.intervals import Measured
 from leukoscope.evaluate.metrics import ClassMetrics, Metrics
-from leukoscope.report import wording
+from leukoscope.evaluate.resampling import effective_groups
+from leukoscope.report import concentration, wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
 from leukoscope.report.pairs import Pair
 from leukoscope.report.run import TABLED
-from leukoscope.report.tables import Cell, Column, Kind, Table
+from leukoscope.report.tables import Cell, Column, Kind, Table, without_empty
 
 NETWORK = Column("Network")
 _TITLES = {"f1": "F1", "auroc": "AUROC"}
@@ -129,6 +130,7 @@ def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
         NETWORK,
         Column("Class"),
         Column("n", "count"),
+        Column(f"Effective {comparison.unit}", term="effective-groups"),
         *(Column(title, "share", term) for _, title, term in _OF_A_CLASS),
     )
     rows: list[tuple[Cell, ...]] = [
@@ -136,18 +138,24 @@ def classes(comparison: Comparison, found: Sequence[Evidence]) -> Table:
             one.name,
             each.name,
             each.n,
-            *(_of_class(one.metrics, each, key) for key, _, _ in _OF_A_CLASS),
+            concentration.cell(one, each.name, comparison.unit),
+            *(
+                concentration.shown(one, key, each.name, _of_class(one.metrics, each, key))
+                for key, _, _ in _OF_A_CLASS
+            ),
         )
         for one in found
         for each in one.metrics.per_class
     ]
-    return Table(
+    table = Table(
         f"{comparison.key}-classes",
         f"Each class against the rest, with 95 % intervals{_over(comparison, found)}; n counts the "
-        f"test images of the class; a dash where no image was called the class.",
+        f"test images of the class; a dash where no image was called the class."
+        + concentration.rule(found, comparison.unit),
         columns,
         tuple(rows),
     )
+    return without_empty(table)
 
 
 def worst_groups(comparison: Comparison, found: Sequence[Evidence]) -> Table | None:
@@ -167,12 +175,13 @@ def worst_groups(comparison: Comparison, found: Sequence[Evidence]) -> Table | N
             rows.append((len(one.groups.figures), whole, worst.name, worst.n, low))
     assert kept[0].groups is not None
     unit = kept[0].groups.unit
+    spread = concentration.in_words(effective_groups(kept[0].groups.names), f"{unit}s")
     return _table(
         comparison,
         kept,
         "worst-groups",
         f"The worst {unit} of at least {SMALLEST} test images. The interval of all images weighs "
-        f"whole {unit}s anew; that of the worst one is exact for its own images.",
+        f"whole {unit}s anew, {spread}; that of the worst one is exact for its own images.",
         (
             NETWORK,
             Column(f"{unit.capitalize()}s", "count"),
@@ -360,5 +369,7 @@ def _of_class(metrics: Metrics, one: ClassMetrics, name: str) -> Measured:
 
 def _over(comparison: Comparison, found: Sequence[Evidence]) -> str:
     """What the intervals weigh anew."""
-    groups = max((one.metrics.groups or 0 for one in found), default=0)
-    return f" over {groups:,} {comparison.unit}" if groups else " (images taken as independent)"
+    spread = concentration.of_all(found[0]) if found else None
+    if spread is None:
+        return " (images taken as independent)"
+    return f" over {concentration.in_words(spread, comparison.unit)}"

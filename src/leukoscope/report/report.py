@@ -20,6 +20,7 @@ from leukoscope.report import (
     figures,
     flow,
     glossary,
+    record,
     summary,
     tables,
     wording,
@@ -69,7 +70,11 @@ def write(
     ]
     way = figures.draw(
         evidence_plots.flow(
-            flow.steps(found, findings), flow.sides(found), title="Flow of images", mark=mark
+            flow.steps(found, findings),
+            flow.sides(found),
+            chained=flow.number_of_folds(found) > 0,
+            title="Flow of images",
+            mark=mark,
         ),
         "flow",
         flow.sentence(found),
@@ -126,6 +131,8 @@ def _render(
         t=tables,
         drawn=DRAWN,
         counts=_counts(run),
+        record=record.read(run),
+        settled=sections_of.settled(sections),
         splits=SPLITS,
         w=wording,
         compared=compared,
@@ -146,5 +153,7 @@ def _counts(run: Run) -> dict[str, Any]:
         "splits": [sum(table[label, split] for label in labels) for split in SPLITS],
         "total": len(run.samples),
         "groups": [sum(split == name for _, split in groups) for name in SPLITS] if groups else [],
+        "sessions": len(set(read_sessions(run.path / "audit").values())),
+        "in_folders": any(one.protocol != "random" for one in run.results),
         "expected": run.card.get("expected_counts") or {},
     }

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from leukoscope.evaluate.intervals import Measured
+from leukoscope.evaluate.resampling import Concentration
 from leukoscope.report import (
     chapters,
+    concentration,
     convergence,
     figures,
     mistakes,
@@ -25,6 +27,8 @@ from leukoscope.report.figures import Drawing
 from leukoscope.report.run import IDENTITY, Run
 from leukoscope.report.summary import Tile
 from leukoscope.report.tables import Table
+
+_COUNTS = ("n_train", "n_validation", "n_test")  # of a split, in the table of every training
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Section:
     expectation: str  # of figures under this split beside those under a random one
     verdict: str
     sentences: list[str]  # what goes with the verdict
+    spread: Concentration | None  # of the test images over groups; None where there are none
+    uneven: str  # what that means for the intervals
     chapters: list[Chapter]
     tables: list[Table]  # as files
     curves: Drawing | None
@@ -107,6 +113,8 @@ def make(
             *verdict.cautions(comparison),
             *convergence.caution(comparison),
         ],
+        spread=concentration.of_all(found[0]) if found else None,
+        uneven=concentration.caution(found[0], comparison.unit) if found else "",
         chapters=told,
         tables=[
             recognition.comparison_table(comparison, rows),
@@ -114,7 +122,7 @@ def make(
         ],
         curves=figures.roc_and_precision_recall(comparison, rows, mark),
         overview=figures.overview(comparison, mark),
-        confusions=figures.confusions(comparison, mark),
+        confusions=figures.confusions(comparison, found, mark),
         trainings=figures.trainings(comparison, mark),
         unsettled=convergence.sentences(comparison),
         errors=figures.errors(comparison, worst, opened, mark),
@@ -124,11 +132,50 @@ def make(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The recipes of a section, and of all sections that have the same."""
+
+    title: str
+    section: Section
+    alike: int  # how many sections these are
+
+
+def settled(sections: Sequence[Section]) -> list[Settled]:
+    """The recipes, those that are equal under several protocols once."""
+    groups: list[list[Section]] = []
+    for section in (one for one in sections if one.recipes.rows):
+        same = next((each for each in groups if _alike(each[0], section)), None)
+        if same is None:
+            groups.append([section])
+        else:
+            same.append(section)
+    return [
+        Settled(_titles([one.comparison for one in each]), each[0], len(each)) for each in groups
+    ]
+
+
+def _titles(same: Sequence[Comparison]) -> str:
+    first = same[0]
+    if len(same) == 1 or len({one.classes for one in same}) > 1:
+        return "; ".join(one.title for one in same)
+    protocols = wording.listing([one.protocol for one in same])
+    return first.title.replace(f"{first.protocol} split", f"{protocols} split")
+
+
+def _alike(one: Section, other: Section) -> bool:
+    first, second = one.recipes, other.recipes
+    return (first.common, first.keys) == (second.common, second.keys) and [
+        (entrant.name, values, why) for entrant, values, why in first.rows
+    ] == [(entrant.name, values, why) for entrant, values, why in second.rows]
+
+
 def _recipes(comparison: Comparison) -> Recipes:
     """The settings of each network's first seed, with the reasons given for them."""
     recipes = [(one, one.results[0].recipe()) for one in comparison.networks]
     recipes = [(one, recipe) for one, recipe in recipes if recipe]
-    keys = dict.fromkeys(key for _, recipe in recipes for key in recipe if key not in IDENTITY)
+    left_out = (*IDENTITY, *_COUNTS)
+    keys = dict.fromkeys(key for _, recipe in recipes for key in recipe if key not in left_out)
     reasons = {one.network: _reasons(recipe) for one, recipe in recipes}
     common, differing = [], []
     for key in keys:

@@ -48,9 +48,19 @@ def label(axes: Axes, title: str, x: str, y: str) -> None:
     axes.spines[["left", "bottom"]].set_color(GREY)
 
 
-def reference(axes: Axes, name: str, value: float, *, dash: int = 1, row: int = 0) -> None:
-    """An upright line at a value of the x axis, under its name, in one of `DASHES`; a `row` keeps
-    names of near values apart."""
+def reference(
+    axes: Axes,
+    name: str,
+    value: float,
+    interval: tuple[float, float] | None = None,
+    *,
+    dash: int = 1,
+    row: int = 0,
+) -> None:
+    """An upright line at a value of the x axis in the band of its interval if it has one, under
+    its name, in one of `DASHES`; a `row` keeps names of near values apart."""
+    if interval is not None:
+        axes.axvspan(*interval, color=ALERT, alpha=0.1, linewidth=0, zorder=0)
     axes.axvline(value, color=ALERT, linewidth=1.3, linestyle=DASHES[dash], zorder=1)
     axes.annotate(
         plain(name),

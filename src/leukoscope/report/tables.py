@@ -72,7 +72,7 @@ def bounds(column: Column, cell: Cell) -> str:
     if not isinstance(cell, Measured) or cell.value is None:
         return ""
     if cell.interval is None:
-        return "no interval" if column.kind in _WITHIN and cell.value == 1 else ""
+        return "no interval" if column.kind in _WITHIN else ""
     if column.kind == "predictive" and cell.value == 1:
         return ""  # the value has it
     if column.kind in _WITHIN:

@@ -150,8 +150,10 @@ def _line(entrant: Entrant, row: dict[str, Measured]) -> plots.Line | None:
         if predictions is None or set(predictions.labels) != set(predictions.classes):
             return None
         truth = predictions.targets
-        rocs.append(curves.roc_curve(truth, predictions.probabilities))
-        staircases.append(curves.precision_recall_curve(truth, predictions.probabilities))
+        rocs.append(curves.roc_curve(truth, predictions.probabilities, predictions.folds))
+        staircases.append(
+            curves.precision_recall_curve(truth, predictions.probabilities, predictions.folds)
+        )
     return plots.Line(
         name=entrant.name,
         roc=curves.mean_roc(rocs),

@@ -128,7 +128,9 @@ TERMS = (
         "auroc",
         "AUROC",
         "The chance that a positive image is ranked above a negative one; 0.5 is guessing. With "
-        "more than two classes the mean over classes, each against the rest.",
+        "more than two classes the mean over classes, each against the rest. Of several folds the "
+        "mean over these, each weighted by its images: scores of different networks are no common "
+        "scale. A fold without images both of a class and of others is left out.",
         "pairs ranked rightly (ties count half) ÷ pairs of a positive and a negative image",
         "Hanley and McNeil, Radiology 143, 1982; interval: DeLong et al., Biometrics 44, 1988, "
         "over groups Obuchowski, Biometrics 53, 1997",
@@ -137,7 +139,7 @@ TERMS = (
         "average-precision",
         "Average precision",
         "The area under the staircase of precision against recall; the share of positive images is "
-        "guessing.",
+        "guessing. Of several folds the mean over these, as for AUROC.",
         "mean over positive images of the precision among all that score as high or higher",
         "Davis and Goadrich, ICML 2006; " + _SKLEARN,
     ),

@@ -14,6 +14,7 @@ from made_up import FINE, FakeRun, build
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
+from leukoscope.audit.attention import Attention, Looked, read_attention, write_attention
 from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
@@ -521,17 +522,39 @@ def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
 
 
 def test_where_the_networks_looked_stands_beside_chance(rich: Path, content: str) -> None:
-    shown = rows(content, "Shares of the attention and of the area")
+    shown = rows(content, "Attention on nuclei")
     assert [row[0] for row in shown[:3]] == ["AlexNet"] * 3
     assert [row[1] for row in shown[:3]] == ["all", "Benign", "Malignant"]
     tested = predictions(rich, "alexnet")
-    name, _, n, middle, low, high, area, ratio, mark, mark_area = shown[0]
+    name, _, n, share, area, ratio, mark, mark_area, mark_ratio = shown[0]
     assert int(n) == len(tested.paths) - 1  # one map is empty
-    assert (middle, area, ratio) == ("0.400", "0.200", "2")
-    assert float(low) < float(middle) < float(high)
-    assert (mark, mark_area) == ("0.030", "0.010")
+    each = np.resize([0.3, 0.4, 0.5], len(tested.paths))[1:]
+    assert (share, area) == (f"{each.mean():.3f}", "0.200")
+    value, low, high = map(float, ratio.replace(" to ", " ").split())
+    assert value == pytest.approx(each.mean() / 0.2, abs=0.005)
+    assert 1 < low < value < high
+    assert (mark, mark_area, mark_ratio) == ("0.030", "0.010", "3 3 to 3")
     assert name == "AlexNet"
-    assert "a ratio near 1 is what chance gives" in words(content)
+    told = words(content)
+    assert "At nuclei, over all classes: more than chance looked AlexNet" in told
+    assert "drawn by chance" in told
+
+
+def test_a_map_that_sees_nothing_is_not_called_anything(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", networks=("alexnet",), evidence=True)
+    table = run / "alexnet-random-seed0" / "attention.csv"
+    rng = np.random.default_rng(0)
+    blind = []
+    for row in read_attention(table):
+        area = float(rng.gamma(0.6, 0.1))  # skewed, as the areas of nuclei are
+        share = area * float(rng.uniform(0.7, 1.3))
+        found = Attention((share, 0.0, 1 - share), (area, 0.0, 1 - area))
+        blind.append(Looked(row.path, row.label, row.predicted, found))
+    write_attention(blind, table)
+    report.write(run, images=False)
+    told = words((run / "report.html").read_text(encoding="utf-8"))
+    assert "At nuclei, over all classes: not told apart from chance: AlexNet." in told
+    assert "At the scale bar" not in told
 
 
 def test_without_it_the_page_says_how_to_measure_it(tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
             "finished run."
         )
         return Chapter("attention", title, (text,))
-    return Chapter("attention", title, looking.EXPLANATION, tables=(table,))
+    return Chapter("attention", title, looking.sentences(found), tables=(table,))
 
 
 def _no_validation(found: Sequence[Evidence], so: str) -> str:

@@ -311,7 +311,8 @@ TERMS = (
         "Attention on nuclei",
         "How much of the heat map of Grad-CAM lies on the nuclei of white cells, found by their "
         "colour. It says where the network looked, not that it was right to.",
-        "sum of the map over the nuclei ÷ sum of the map; the ratio divides it by their area",
+        "share: sum of the map over the nuclei ÷ sum of the map; ratio: mean share ÷ mean area of "
+        "the nuclei over the same images, 1 for a map that sees nothing",
         "Selvaraju et al., ICCV 2017; nuclei: Otsu, IEEE Transactions on SMC 9, 1979",
     ),
     Term(

@@ -19,7 +19,7 @@ from leukoscope.evaluations import Evaluation, run
 from leukoscope.evidence import Options
 from leukoscope.report.evaluation import tables
 from leukoscope.report.export import write_tables
-from leukoscope.report.wording import outward
+from leukoscope.report.wording import ends
 
 BINARY = ("Benign", "Malignant")
 SUBTYPES = ("Benign", "Early", "Pre", "Pro")
@@ -325,7 +325,7 @@ def test_tables_hold_the_digits_of_the_evidence(tmp_path: Path) -> None:
     assert float(rows["AUROC"]["value_low"]) == content["auroc"]["low"]
     text = (tmp_path / "out" / "tables" / "figures.md").read_text()
     auroc = content["auroc"]
-    low, high = outward(Interval(auroc["low"], auroc["high"], ""))
+    low, high = ends(Interval(auroc["low"], auroc["high"], ""))
     assert f"| AUROC | {auroc['value']:.4f} ({low} to {high}) |" in text
 
 

@@ -543,11 +543,12 @@ def test_where_the_networks_looked_stands_beside_chance(rich: Path, content: str
 def test_a_map_that_sees_nothing_is_not_called_anything(tmp_path: Path) -> None:
     run = build(tmp_path / "run", networks=("alexnet",), evidence=True)
     table = run / "alexnet-random-seed0" / "attention.csv"
-    rng = np.random.default_rng(0)
+    rng, kept = np.random.default_rng(0), read_attention(table)
+    areas = rng.gamma(0.6, 0.1, size=len(kept))  # skewed, as the areas of nuclei are
+    shares = areas * rng.uniform(0.7, 1.3, size=len(kept))
+    shares *= areas.sum() / shares.sum()
     blind = []
-    for row in read_attention(table):
-        area = float(rng.gamma(0.6, 0.1))  # skewed, as the areas of nuclei are
-        share = area * float(rng.uniform(0.7, 1.3))
+    for row, share, area in zip(kept, shares.tolist(), areas.tolist(), strict=True):
         found = Attention((share, 0.0, 1 - share), (area, 0.0, 1 - area))
         blind.append(Looked(row.path, row.label, row.predicted, found))
     write_attention(blind, table)

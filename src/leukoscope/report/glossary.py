@@ -45,7 +45,8 @@ TERMS = (
         "The range of true values that fit what was seen. Where groups are known (scenes, "
         "sessions, patients) whole groups are weighed anew, since their images err together; "
         "else a share’s interval is the exact one for independent images, and too narrow where "
-        "images resemble each other.",
+        "images resemble each other. Over several seeds the tables give the hull of their "
+        "intervals, from the lowest to the highest end.",
         "exact: beta quantiles; groups: 2.5 % and 97.5 % points of 2,000 random weightings of "
         "groups, moved outwards for few groups",
         "Clopper and Pearson, Biometrika 26, 1934; Rubin, Annals of Statistics 9, 1981; "

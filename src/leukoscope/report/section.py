@@ -15,6 +15,7 @@ from leukoscope.report.figures import Drawing
 from leukoscope.report.run import IDENTITY, Run
 from leukoscope.report.summary import Tile
 from leukoscope.report.tables import Table
+from leukoscope.report.trainings import Training, trainings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Section:
     tiles: list[Tile]
     expectation: str  # of figures under this split beside those under a random one
     sentences: list[str]
+    every: list[Training]
     chapters: list[Chapter]
     tables: list[Table]  # as files
     curves: Drawing | None
@@ -90,6 +92,7 @@ def make(
         tiles=summary.tiles(comparison, best, run.settings["leaks"], findings),
         expectation=expectation(comparison, others),
         sentences=summary.sentences(comparison, best, formed),
+        every=trainings(comparison),
         chapters=told,
         tables=[
             recognition.comparison_table(comparison, rows),

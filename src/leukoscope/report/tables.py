@@ -13,9 +13,9 @@ from leukoscope.evaluate.intervals import Measured
 from leukoscope.report import wording
 
 Cell = str | int | float | Measured | None
-Kind = Literal["text", "count", "share", "loss", "p", "points", "number", "mean", "figure"]
+Kind = Literal["text", "count", "share", "range", "loss", "p", "points", "number", "mean", "figure"]
 DIGITS = 4  # of a share
-_WITHIN = ("share", "figure")  # kinds whose bounds are rounded outwards
+_WITHIN = ("share", "figure")  # kinds of which 1 should not be without an interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +64,13 @@ def shown(column: Column, cell: Cell) -> str:
 
 
 def bounds(column: Column, cell: Cell) -> str:
-    """The cell's interval in words, that of a share rounded outwards; empty where it has none."""
+    """The cell's interval in words, with the digits of the figure; empty where it has none."""
     if not isinstance(cell, Measured) or cell.value is None:
         return ""
     if cell.interval is None:
         return "no interval" if column.kind in _WITHIN and cell.value == 1 else ""
-    if column.kind in _WITHIN:
-        low, high = wording.outward(cell.interval)
-    else:
-        word = _WORDS[column.kind]
-        low, high = word(cell.interval.low), word(cell.interval.high)
+    word = _WORDS[column.kind]
+    low, high = word(cell.interval.low), word(cell.interval.high)
     return f"{low} to {high}".replace("-", "−")
 
 
@@ -151,6 +148,7 @@ _WORDS: dict[Kind, Callable[[float], str]] = {
     "text": str,
     "count": _count,
     "share": _share,
+    "range": _share,  # of several figures; no interval
     "loss": wording.loss,
     "p": wording.p_value,
     "points": _signed_points,

@@ -56,7 +56,7 @@ def test_of_folds_there_is_a_row_for_each(tmp_path: Path) -> None:
         assert one.accuracy == pytest.approx((predicted == part.targets).mean())
         assert one.interval.low <= one.accuracy <= one.interval.high
         assert one.loss == pytest.approx(sklearn.log_loss(part.targets, part.probabilities))
-        assert one.f1 == pytest.approx(
+        assert one.f1.value == pytest.approx(
             sklearn.f1_score(part.targets, predicted, average="weighted")
         )
         assert np.sum(one.confusion) == len(part.paths)

@@ -128,8 +128,7 @@ def errors(
         (
             opened[one.path],
             f"{one.path.rsplit('/', 1)[-1]}\n{one.label} {one.given:.3f}\n"
-            + ("recognised" if one.predicted == one.label else f"taken for {one.predicted}")
-            + f" ({one.probability:.3f})",
+            f"mistaken for {one.predicted} ({one.probability:.3f})",
         )
         for one in found
         if one.path in opened

@@ -67,10 +67,10 @@ def attention(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
             Column("n", "count"),
             Column("Share on nuclei", "mean", "attention"),
             Column("Area of nuclei", "mean", "attention"),
-            Column("Ratio, nuclei", "number", "attention"),
+            Column("Ratio, nuclei", "ratio", "attention"),
             Column("Share on the scale bar", "mean", "attention"),
             Column("Area of the scale bar", "mean", "attention"),
-            Column("Ratio, scale bar", "number", "attention"),
+            Column("Ratio, scale bar", "ratio", "attention"),
         ),
         tuple(rows),
     )

@@ -21,8 +21,8 @@ _SIDE = 144  # pixels of a thumbnail: enough to recognise a field, small enough 
 class Mistake:
     """A test image and what the networks made of it, on average, each with its first seed.
 
-    `predicted` is the class with the highest mean probability; `probability` and `given` are the
-    mean probabilities of that class and of the true one. `wrong` of `runs` networks erred.
+    `predicted` is the other class with the highest mean probability; `probability` and `given` are
+    the mean probabilities of that class and of the true one. `wrong` of `runs` networks erred.
     """
 
     path: str
@@ -62,8 +62,9 @@ def largest(comparison: Comparison, *, count: int = 12) -> list[Mistake]:
         if not wrong[path]:
             continue
         mean = means[path] / runs[path]
-        top = int(mean.argmax())
-        given = float(mean[classes.index(label)])
+        own = classes.index(label)
+        given = float(mean[own])
+        top = int(np.where(np.arange(len(mean)) == own, -1.0, mean).argmax())
         found.append(
             Mistake(path, label, classes[top], float(mean[top]), given, wrong[path], runs[path])
         )

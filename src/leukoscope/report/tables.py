@@ -13,7 +13,9 @@ from leukoscope.evaluate.intervals import Measured
 from leukoscope.report import wording
 
 Cell = str | int | float | Measured | None
-Kind = Literal["text", "count", "share", "range", "loss", "p", "points", "number", "mean", "figure"]
+Kind = Literal[
+    "text", "count", "share", "range", "loss", "p", "points", "number", "ratio", "mean", "figure"
+]
 DIGITS = 4  # of a share
 _WITHIN = ("share", "figure")  # kinds of which 1 should not be without an interval
 
@@ -136,6 +138,11 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _ratio(value: float) -> str:
+    """Three digits; what is not quite 1 is never written so."""
+    return wording.share(value, 3)
+
+
 def _mean(value: float) -> str:
     return f"{value:.3f}"
 
@@ -153,6 +160,7 @@ _WORDS: dict[Kind, Callable[[float], str]] = {
     "p": wording.p_value,
     "points": _signed_points,
     "number": _number,
+    "ratio": _ratio,
     "mean": _mean,
     "figure": _figure,
 }

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from leukoscope.data.predictions import Predictions, read_predictions
-from leukoscope.evaluate import figures, scores
-from leukoscope.evaluate.intervals import Interval, clopper_pearson, group_bootstrap
+from leukoscope.data.predictions import read_predictions
+from leukoscope.evaluate.intervals import Interval, Measured
+from leukoscope.evaluate.metrics import evaluate
 from leukoscope.files import read_csv
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.run import Confusion, Result, history_files
@@ -27,9 +25,9 @@ class Training:
     loss: float
     accuracy: float
     interval: Interval  # of the accuracy
-    f1: float
-    auroc: float | None
-    average_precision: float | None
+    f1: Measured
+    auroc: Measured
+    average_precision: Measured
     confusion: Confusion
     seconds: float | None
     images_per_second: float | None
@@ -61,6 +59,7 @@ def times(histories: Sequence[Path]) -> tuple[float, float]:
 
 
 def _whole(name: str, result: Result) -> Training:
+    known = result.figures()
     return Training(
         name,
         result.seed,
@@ -71,9 +70,9 @@ def _whole(name: str, result: Result) -> Training:
         result.loss,
         result.accuracy,
         result.interval,
-        result.f1,
-        result.auroc,
-        result.average_precision,
+        known["f1"],
+        known["auroc"],
+        known["average_precision"],
         result.confusion,
         result.train_seconds,
         result.train_images_per_second,
@@ -90,10 +89,17 @@ def _folds(name: str, result: Result) -> list[Training]:
 def _fold(name: str, result: Result, number: int, folder: Path) -> Training:
     tested, kept = read_predictions(folder / "predictions.csv"), folder / "validation.csv"
     held_out = len(read_predictions(kept).paths) if kept.exists() else None
-    labels, predicted = tested.targets, tested.probabilities.argmax(axis=1)
-    counts = figures.confusion(labels, predicted, len(tested.classes))
-    found = scores.overall(labels, tested.probabilities)
-    values = {key: None if one is None else one.value for key, one in found.items()}
+    grouped = result.protocol != "random" and all(tested.groups)
+    metrics = evaluate(
+        tested.targets,
+        tested.probabilities,
+        classes=tested.classes,
+        groups=tested.groups if grouped else None,
+    )
+    f1, auroc, precision = (
+        Measured(getattr(metrics, key), metrics.intervals.get(key))
+        for key in ("f1", "auroc", "average_precision")
+    )
     seconds, rate = (None, None)
     if histories := history_files(folder):
         seconds, rate = times(histories)
@@ -101,24 +107,16 @@ def _fold(name: str, result: Result, number: int, folder: Path) -> Training:
         name=name,
         seed=result.seed,
         fold=number,
-        n_train=result.n_test - len(labels) - (held_out or 0),  # every image is tested once
+        n_train=result.n_test - metrics.n - (held_out or 0),  # every image is tested once
         n_validation=held_out,
-        n_test=len(labels),
-        loss=float(values["loss"] or 0.0),
-        accuracy=float((predicted == labels).mean()),
-        interval=_interval(tested, grouped=result.protocol != "random"),
-        f1=float(figures.of_tables(counts[None], counts).f1[0]),
-        auroc=values["auroc"],
-        average_precision=values["average_precision"],
-        confusion=tuple(tuple(row) for row in counts.tolist()),
+        n_test=metrics.n,
+        loss=metrics.loss,
+        accuracy=metrics.accuracy,
+        interval=metrics.intervals["accuracy"],
+        f1=f1,
+        auroc=auroc,
+        average_precision=precision,
+        confusion=metrics.confusion,
         seconds=seconds,
         images_per_second=rate,
     )
-
-
-def _interval(tested: Predictions, *, grouped: bool) -> Interval:
-    """That of the accuracy: over groups where the split kept them apart, else exact."""
-    right = tested.probabilities.argmax(axis=1) == tested.targets
-    if grouped and all(tested.groups):
-        return group_bootstrap(right.astype(np.float64), tested.groups)
-    return clopper_pearson(int(right.sum()), len(right))

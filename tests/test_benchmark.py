@@ -465,6 +465,15 @@ def test_folds_test_every_image_once(comparison: Comparison, tmp_path: Path) -> 
         assert row["n_test"] == "48"
         right = [one["label"] == one["predicted"] for one in predictions]
         assert float(row["accuracy"]) == pytest.approx(np.mean(right))
+        assert {one["fold"] for one in predictions} == {"1", "2", "3"}
+        metrics = json.loads((folder / "metrics.json").read_text())
+        each = [
+            json.loads((folder / f"fold{number}" / "metrics.json").read_text())
+            for number in (1, 2, 3)
+        ]
+        values, sizes = [one["auroc"]["value"] for one in each], [one["n"] for one in each]
+        assert metrics["folds"] == 3
+        assert metrics["auroc"]["value"] == pytest.approx(np.average(values, weights=sizes))
         tested = [
             {
                 one["path"]

@@ -19,7 +19,7 @@ from leukoscope.evaluations import Evaluation, run
 from leukoscope.evidence import Options
 from leukoscope.report.evaluation import tables
 from leukoscope.report.export import write_tables
-from leukoscope.report.wording import outward
+from leukoscope.report.wording import ends
 
 BINARY = ("Benign", "Malignant")
 SUBTYPES = ("Benign", "Early", "Pre", "Pro")
@@ -94,6 +94,25 @@ def test_the_file_alone_gives_every_figure(tmp_path: Path) -> None:
     written = {path.name for path in (tmp_path / "out" / "tables").iterdir()}
     names = ("figures", "classes", "binary", "groups", "calibration", "risk_coverage")
     assert written == {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")}
+
+
+def test_rows_that_name_their_fold_are_ranked_within_it(tmp_path: Path) -> None:
+    made = drawn(200, 0, groups=None)
+    folded = replace(made, folds=("1", "1", "1", "2", "2") * 40)
+    found = evaluated(folded, tmp_path)
+    content = of(tmp_path)
+    folds = np.array(folded.folds)
+    each = [
+        sk.roc_auc_score(made.targets[folds == fold], made.probabilities[folds == fold, 1])
+        for fold in "12"
+    ]
+    assert content["folds"] == 2
+    assert content["auroc"]["value"] == pytest.approx(0.6 * each[0] + 0.4 * each[1])
+    assert any("within each of the 2 folds" in note for note in found.notes)
+    other = write(made, tmp_path / "other.csv")
+    evaluated(folded, tmp_path, others=[other])
+    (compared,) = [one for one in of(tmp_path)["comparisons"] if one["figure"] == "auroc"]
+    assert compared["first"] == compared["second"] == content["auroc"]["value"]
 
 
 def test_validation_images_give_a_temperature_a_threshold_and_sets(tmp_path: Path) -> None:
@@ -306,7 +325,7 @@ def test_tables_hold_the_digits_of_the_evidence(tmp_path: Path) -> None:
     assert float(rows["AUROC"]["value_low"]) == content["auroc"]["low"]
     text = (tmp_path / "out" / "tables" / "figures.md").read_text()
     auroc = content["auroc"]
-    low, high = outward(Interval(auroc["low"], auroc["high"], ""))
+    low, high = ends(Interval(auroc["low"], auroc["high"], ""))
     assert f"| AUROC | {auroc['value']:.4f} ({low} to {high}) |" in text
 
 

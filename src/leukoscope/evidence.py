@@ -25,7 +25,7 @@ from leukoscope.evaluate import (
 )
 from leukoscope.evaluate.inputs import binary
 from leukoscope.evaluate.intervals import Measured
-from leukoscope.evaluate.metrics import Metrics, as_json, evaluate
+from leukoscope.evaluate.metrics import Metrics, as_json, evaluate, within_folds
 from leukoscope.evaluate.resampling import Resamples
 
 _COVERAGES = (1.0, 0.99, 0.95, 0.9, 0.8, 0.7, 0.5)  # of the risk–coverage table
@@ -78,9 +78,12 @@ def judge(
         test.probabilities,
         classes=test.classes,
         groups=names,
+        folds=test.folds,
         negative=options.negative,
         prevalence=options.prevalence,
     )
+    if metrics.folds is not None:
+        notes.append(within_folds(metrics))
     drawn = resampling.resample(resampling.units(test.targets, test.probabilities, names))
     evidence = metrics.as_dict()
     evidence["per_group"] = None if names is None else _per_group(test, names)
@@ -262,6 +265,12 @@ def _operating_point(
     }
 
 
+def _within_both(first: Predictions, second: Predictions) -> list[str] | None:
+    """Of each row which pair of networks scored it; None where neither file names folds."""
+    known = [one.folds for one in (first, second) if one.folds is not None]
+    return ["/".join(names) for names in zip(*known, strict=True)] if known else None
+
+
 def _comparisons(
     test: Predictions, compared: dict[str, Predictions], names: Sequence[str] | None
 ) -> list[dict[str, Any]]:
@@ -283,6 +292,7 @@ def _comparisons(
             other.probabilities,
             classes=test.classes,
             groups=names,
+            folds=_within_both(test, other),
         )
     ]
     for figure in {entry["figure"] for entry in found}:

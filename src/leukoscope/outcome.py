@@ -16,7 +16,13 @@ from leukoscope import explanation
 from leukoscope.audit import shortcuts
 from leukoscope.audit.attention import read_attention, write_attention
 from leukoscope.data import images, seen
-from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
+from leukoscope.data.predictions import (
+    Predictions,
+    in_fold,
+    join,
+    read_predictions,
+    write_predictions,
+)
 from leukoscope.data.samples import SPLITS, Sample, Task, read_samples
 from leukoscope.errors import UsageError
 from leukoscope.evaluate.calibration import apply_temperature
@@ -134,14 +140,17 @@ def finish(
 
 
 def pool(folder: Path) -> None:
-    """Nothing; the predictions of all folds stand in `folder` as one table, with their metrics, and
-    so does where they looked."""
+    """Nothing; the predictions of all folds stand in `folder` as one table that names the fold of
+    each row, with their metrics, and so does where they looked."""
     parts = folds(folder)
     looked = [part / ATTENTION for part in parts if (part / ATTENTION).exists()]
     if looked:
         rows = [row for table in looked for row in read_attention(table)]
         write_attention(sorted(rows, key=lambda row: row.path), folder / ATTENTION)
-    tested = [read_predictions(part / "predictions.csv") for part in parts]
+    tested = [
+        in_fold(read_predictions(part / "predictions.csv"), number)
+        for number, part in enumerate(parts, start=1)
+    ]
     known = [read_json(part / "metrics.json").get("loss_uncalibrated") for part in parts]
     before = [loss["value"] for loss in known if loss is not None]
     more: dict[str, Any] = {}
@@ -159,6 +168,7 @@ def figures(predictions: Predictions, protocol: str) -> Metrics:
         predictions.probabilities,
         classes=predictions.classes,
         groups=predictions.groups if grouped else None,
+        folds=predictions.folds,
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from leukoscope.errors import UsageError
-from leukoscope.files import read_csv, read_json, write_csv
+from leukoscope.files import read_json, write_csv
 from leukoscope.recipes import NETWORKS
 from leukoscope.report.run import BASELINES as BASELINES
 from leukoscope.report.run import TABLED, history_files
+from leukoscope.report.trainings import times
 
 COLUMNS = (
     *("network", "protocol", "classes", "seed", "n_train", "n_validation", "n_test"),
@@ -42,17 +43,8 @@ def _row(folder: Path) -> dict[str, Any]:
         row[name] = "" if value is None else value
     row["confusion"] = json.dumps(metrics["confusion"])
     if histories := history_files(folder):
-        row["train_seconds"], row["train_images_per_second"] = _times(histories)
+        row["train_seconds"], row["train_images_per_second"] = times(histories)
     return row
-
-
-def _times(histories: Sequence[Path]) -> tuple[float, float]:
-    """Seconds of all trainings, and images per second of their steps without validation."""
-    needed = ("seconds", "images_per_second")
-    rows = [row for path in histories for row in read_csv(path, needed)[1]]
-    # Every epoch sees as many images, so its share of the time is the inverse of its rate.
-    rate = len(rows) / sum(1 / float(row["images_per_second"]) for row in rows)
-    return round(sum(float(row["seconds"]) for row in rows), 1), round(rate, 2)
 
 
 def _place(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ import pytest
 
 from leukoscope.audit.attention import (
     REGIONS,
+    Attention,
     Looked,
     attention,
     read_attention,
@@ -87,7 +88,7 @@ def test_attention_is_counted_where_it_lies() -> None:
     assert attention(np.zeros((128, 128), np.float32), image).shares is None
 
 
-def test_the_spread_of_a_class_is_that_of_its_images(tmp_path: Path) -> None:
+def test_the_ratio_of_a_class_is_that_of_its_means(tmp_path: Path) -> None:
     image = field()
     maps = [np.zeros((128, 128), np.float32) for _ in range(4)]
     for count, heat in enumerate(maps):  # none, a third, a half, three fifths on the nucleus
@@ -99,7 +100,42 @@ def test_the_spread_of_a_class_is_that_of_its_images(tmp_path: Path) -> None:
     ]
     table = tmp_path / "attention.csv"
     write_attention(rows, table)
-    spread = spreads(read_attention(table))
-    assert [(one.label, one.region, one.n) for one in spread] == [("A", r, 3) for r in REGIONS]
-    assert spread[0].quartiles[1] == pytest.approx(0.5)
-    assert spread[0].area == pytest.approx(rows[0].attention.areas[0], abs=1e-6)
+    found = spreads(read_attention(table))
+    assert [(one.label, one.region, one.n) for one in found] == [("A", r, 3) for r in REGIONS]
+    assert found[0].share == pytest.approx((1 / 3 + 1 / 2 + 3 / 5) / 3, abs=1e-6)
+    assert found[0].area == pytest.approx(rows[0].attention.areas[0], abs=1e-6)
+    assert found[0].ratio.value == pytest.approx(found[0].share / found[0].area)
+    assert found[0].ratio.interval is not None
+    assert found[0].ratio.interval.method == "bootstrap over 3 images"
+    assert found[1].ratio == (None, None)  # there is no scale bar
+
+
+def test_a_map_that_sees_nothing_has_a_ratio_of_one_however_skewed_the_areas() -> None:
+    areas = np.random.default_rng(0).gamma(0.5, 0.2, size=120)
+    blind = [
+        Looked(f"{k}.png", "A", "A", Attention((a, 0.0, 1 - a), (a, 0.0, 1 - a)))
+        for k, a in enumerate(areas.tolist())
+    ]
+    ratio = spreads(blind)[0].ratio
+    assert ratio.interval is not None
+    assert (ratio.value, ratio.interval.low, ratio.interval.high) == pytest.approx((1, 1, 1))
+
+
+def test_the_ratio_weighs_whole_groups_where_they_are_known() -> None:
+    rng = np.random.default_rng(1)
+    areas = rng.gamma(2, 0.05, size=100).tolist()
+    tells = np.repeat(rng.uniform(0.5, 1.5, size=10), 10).tolist()  # images of a group are alike
+    rows = [
+        Looked(f"{k}.png", "A", "A", Attention((a * t, 0.0, 1 - a * t), (a, 0.0, 1 - a)))
+        for k, (a, t) in enumerate(zip(areas, tells, strict=True))
+    ]
+    alone = spreads(rows)[0].ratio.interval
+    together = spreads(rows, {f"{k}.png": f"g{k // 10}" for k in range(100)})[0].ratio.interval
+    unknown = spreads(rows, {"0.png": "g0"})[0].ratio.interval
+    one = spreads(rows, dict.fromkeys((row.path for row in rows), "g"))[0].ratio
+    assert alone is not None
+    assert together is not None
+    assert together.method == "bootstrap over 10 groups"
+    assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    assert unknown == alone
+    assert one.interval is None

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leukoscope import files
-from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
+from leukoscope.data.predictions import (
+    Predictions,
+    in_fold,
+    join,
+    read_predictions,
+    write_predictions,
+)
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 
 HEADER = "path,label,probability_Benign,probability_Malignant\n"
@@ -67,6 +73,23 @@ def test_novelty_comes_back_where_it_is_known(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.novelty, written.novelty, rtol=1e-5)
     write_predictions(example(), path)
     assert read_predictions(path).novelty is None
+
+
+def test_folds_come_back_where_every_row_has_one(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    whole = example()
+    parts = [in_fold(whole.rows(np.arange(start, 50, 2)), start + 1) for start in (0, 1)]
+    joined = join(parts)
+    assert joined.folds is not None
+    of = dict(zip(joined.paths, joined.folds, strict=True))
+    assert [of[name] for name in whole.paths] == ["1", "2"] * 25
+    write_predictions(joined, path)
+    assert path.read_text().splitlines()[0].endswith(",split,group,fold")
+    assert read_predictions(path).folds == joined.folds
+    assert read_predictions(path).rows(np.array([3, 1])).folds == joined.folds[3:0:-2]
+    write_predictions(replace(joined, folds=("", *joined.folds[1:])), path)
+    assert read_predictions(path).folds is None
+    assert join([parts[0], replace(parts[1], folds=None)]).folds is None
 
 
 def test_novelty_that_is_no_number_is_named(tmp_path: Path) -> None:

@@ -81,3 +81,17 @@ def test_mean_curves_have_the_mean_area() -> None:
 def test_a_curve_without_one_class_is_refused(curve: object) -> None:
     with pytest.raises(ValueError, match="class 1 has none"):
         curve(np.array([0, 0]), np.array([[0.5, 0.5], [1, 0]]))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("k", [2, 4])
+def test_areas_over_folds_are_the_figures_over_folds(k: int) -> None:
+    labels, probabilities = drawn(120, k, 3)
+    folds = np.random.default_rng(0).choice(["1", "2"], 120, p=[0.3, 0.7]).tolist()
+    classes = [str(index) for index in range(k)]
+    figures = evaluate(labels, probabilities, classes=classes, folds=folds)
+    rates, found = roc_curve(labels, probabilities, folds)
+    assert np.trapezoid(found, rates) == pytest.approx(figures.auroc)
+    curve = precision_recall_curve(labels, probabilities, folds)
+    assert staircase(curve) == pytest.approx(figures.average_precision)
+    with pytest.raises(ValueError, match="No fold has images both of class"):
+        roc_curve(labels, probabilities, labels.astype(str).tolist())

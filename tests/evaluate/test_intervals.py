@@ -13,6 +13,7 @@ from leukoscope.evaluate.intervals import (
     clopper_pearson,
     group_bootstrap,
     linearised,
+    ratio,
     reach,
 )
 from leukoscope.evaluate.resampling import Units
@@ -202,3 +203,14 @@ def test_bounds_stay_around_the_value_and_in_range(
     low, high = around(share * top, Spread(error, freedom), count=20, top=top)
     assert 0 <= low <= share * top * (1 + 1e-9)
     assert share * top * (1 - 1e-9) <= high <= top
+
+
+def test_the_interval_of_a_ratio_holds_the_truth_as_often_as_it_says() -> None:
+    rng, inside = np.random.default_rng(3), 0
+    for _ in range(200):
+        whole = rng.gamma(0.6, 0.2, size=60)  # skewed
+        part = whole * rng.choice([0.4, 1.6], size=60)  # 1 on average
+        found = ratio(part, whole, Units(np.arange(60), 60, "images"))
+        assert found.interval is not None
+        inside += found.interval.low <= 1 <= found.interval.high
+    assert 180 <= inside <= 199

@@ -7,8 +7,9 @@ import pytest
 from sklearn import metrics as sk
 
 from leukoscope.evaluate import scores
+from leukoscope.evaluate.comparisons import compare
 from leukoscope.evaluate.intervals import Measured, linearised
-from leukoscope.evaluate.metrics import evaluate
+from leukoscope.evaluate.metrics import evaluate, within_folds
 from leukoscope.evaluate.resampling import Units
 from leukoscope.evaluate.scores import Figure
 
@@ -152,3 +153,89 @@ def test_separation_is_the_auroc_of_any_score(groups: list[str] | None) -> None:
     assert (found.interval.low, found.interval.high) == pytest.approx((expected.low, expected.high))
     assert found.interval.method == expected.method
     assert scores.separation(positive[positive], score[positive]) == Measured(None)
+
+
+def folded(n: int = 240, k: int = 3) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Labels, probabilities and folds; the networks of the folds differ in how certain they are."""
+    labels, probabilities = drawn(n, k, seed=11)
+    folds = np.random.default_rng(1).choice(["1", "2", "3"], n, p=[0.2, 0.3, 0.5])
+    sharp = probabilities ** np.array([0.3, 1.0, 4.0])[folds.astype(int) - 1, None]
+    return labels, sharp / sharp.sum(axis=1, keepdims=True), folds.tolist()
+
+
+@pytest.mark.parametrize("name", ["auroc", "average_precision"])
+def test_rankings_of_folds_are_the_mean_of_scikit_learns_over_folds(name: str) -> None:
+    labels, probabilities, folds = folded()
+    score = {"auroc": sk.roc_auc_score, "average_precision": sk.average_precision_score}[name]
+    found = evaluate(labels, probabilities, classes=["a", "b", "c"], folds=folds)
+    each, sizes = [], []
+    for fold in "123":
+        inside = np.array(folds) == fold
+        sizes.append(inside.sum())
+        each.append([score(labels[inside] == c, probabilities[inside, c]) for c in range(3)])
+    assert getattr(found, name) == pytest.approx(np.average(each, axis=0, weights=sizes).mean())
+    for place, one in enumerate(found.per_class):
+        expected = np.average([row[place] for row in each], weights=sizes)
+        assert getattr(one, name) == pytest.approx(expected)
+    interval = found.intervals[name]
+    assert 0 < interval.low < getattr(found, name) < interval.high < 1
+    pooled = evaluate(labels, probabilities, classes=["a", "b", "c"])
+    assert getattr(pooled, name) != pytest.approx(getattr(found, name), abs=0.005)
+    assert (pooled.loss, pooled.accuracy, pooled.aurc) == (found.loss, found.accuracy, found.aurc)
+
+
+def test_naming_the_commonest_class_ranks_nothing_in_any_fold() -> None:
+    labels = np.array([0, 0, 0, 1, 1, 0, 0, 1, 1, 1])
+    folds = ["1"] * 5 + ["2"] * 5
+    shares = np.repeat([[0.4, 0.6], [0.6, 0.4]], 5, axis=0)  # of each fold's training images
+    found = evaluate(labels, shares, classes=["a", "b"], folds=folds)
+    assert found.auroc == 0.5
+    assert found.average_precision == pytest.approx(0.5)
+    assert evaluate(labels, shares, classes=["a", "b"]).auroc == pytest.approx(0.4)
+
+
+def test_a_fold_of_one_class_ranks_nothing_and_is_counted() -> None:
+    labels, probabilities, folds = folded()
+    lacking = [
+        "3" if c == 2 and fold == "1" else fold for c, fold in zip(labels, folds, strict=True)
+    ]
+    found = evaluate(labels, probabilities, classes=["a", "b", "c"], folds=lacking)
+    assert (found.folds, [one.unranked for one in found.per_class]) == (3, [0, 0, 1])
+    assert "c cannot be ranked in 1 of them" in within_folds(found)
+    inside = [np.array(lacking) == fold for fold in "23"]
+    expected = [sk.roc_auc_score(labels[i] == 2, probabilities[i, 2]) for i in inside]
+    weights = [i.sum() for i in inside]
+    assert found.per_class[2].auroc == pytest.approx(np.average(expected, weights=weights))
+    nothing = evaluate(labels, probabilities, classes=["a", "b", "c"], folds=labels.astype(str))
+    assert nothing.auroc is None
+
+
+def test_a_single_fold_is_none() -> None:
+    labels, probabilities, folds = folded()
+    one = evaluate(labels, probabilities, classes=["a", "b", "c"], folds=["1"] * len(folds))
+    assert one == evaluate(labels, probabilities, classes=["a", "b", "c"])
+
+
+def test_the_interval_over_folds_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    truth, inside = 0.7602499, 0  # of two normal distributions one standard deviation apart
+    for _ in range(200):
+        labels, folds = rng.integers(2, size=150), rng.integers(3, size=150)
+        score = rng.normal(size=150) + labels + 3 * folds  # each network has its own scale
+        p = 1 / (1 + np.exp(-score / 4))
+        units = Units(np.arange(150), 150, "images")
+        found = scores.measure(labels, np.stack([1 - p, p], 1), ["a", "b"], units, folds=folds)
+        interval = found["auroc"].interval
+        assert interval is not None
+        inside += interval.low <= truth <= interval.high
+    assert 183 <= inside <= 198
+
+
+def test_differences_rank_within_folds_too() -> None:
+    labels, first, folds = folded()
+    second = np.roll(first, 1, axis=0)
+    names = ["a", "b", "c"]
+    found = compare(labels, first, second, classes=names, folds=folds, resamples=50)
+    one = next(one for one in found if one.figure == "auroc")
+    assert one.first == evaluate(labels, first, classes=names, folds=folds).auroc
+    assert one.second == evaluate(labels, second, classes=names, folds=folds).auroc

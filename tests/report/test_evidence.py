@@ -14,6 +14,7 @@ from made_up import FINE, FakeRun, build
 from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
+from leukoscope.audit.attention import Attention, Looked, read_attention, write_attention
 from leukoscope.data.predictions import Predictions, join, read_predictions, write_predictions
 from leukoscope.errors import DataError, UsageError
 from leukoscope.evaluate.calibration import apply_temperature, fit_temperature
@@ -441,7 +442,7 @@ def test_one_never_stands_without_its_lower_bound(fake_run: FakeRun) -> None:
     assert not alone.search(described)
     for file in (run / "tables").glob("*.md"):
         printed = file.read_text(encoding="utf-8")
-        assert not re.search(r"\b1\.0000(?! \()", printed), file
+        assert not re.search(r"(?<!to )\b1\.0000(?! \()", printed), file
 
 
 def test_sessions_of_an_audit_give_groups_to_a_random_split(content: str) -> None:
@@ -571,7 +572,7 @@ def test_pictures_of_other_kinds_stand_in_a_table(fake_run: FakeRun) -> None:
     table = run / "alexnet-random-seed0" / "novelty.csv"
     table.write_text("\n".join(lines) + "\n")
     found = {row[1]: row for row in rows(page(run), "Pictures of other kinds against")}
-    assert found["noise"][2:5] == ["far", "48", "1.0000 0.950 to 1.000"]
+    assert found["noise"][2:5] == ["far", "48", "1.0000 0.9500 to 1.0000"]
     bounds = binomtest(5, 20).proportion_ci(method="exact")
     shown = found["&lt;pbc&gt;"][5]
     assert shown.startswith("0.2500")
@@ -601,7 +602,7 @@ def test_of_several_seeds_the_page_says_which_is_shown(fake_run: FakeRun) -> Non
         for seed in range(2)
     ]
     values = [one["value"] for one in accuracies]
-    assert row[1].split()[0] == f"{sum(values) / 2:.4f}"
+    assert (row[1], row[2].split()[0]) == ("2", f"{sum(values) / 2:.4f}")
     with (run / "tables" / "binary-random-seeds.csv").open(encoding="utf-8") as file:
         first = next(csv.DictReader(file))
     assert [float(first[f"accuracy_{end}"]) for end in ("low", "high")] == sorted(values)
@@ -630,17 +631,40 @@ def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
 
 
 def test_where_the_networks_looked_stands_beside_chance(rich: Path, content: str) -> None:
-    shown = rows(content, "Shares of the attention and of the area")
+    shown = rows(content, "Attention on nuclei")
     assert [row[0] for row in shown[:3]] == ["AlexNet"] * 3
     assert [row[1] for row in shown[:3]] == ["all", "Benign", "Malignant"]
     tested = predictions(rich, "alexnet")
-    name, _, n, middle, low, high, area, ratio, mark, mark_area = shown[0]
+    name, _, n, share, area, ratio, mark, mark_area, mark_ratio = shown[0]
     assert int(n) == len(tested.paths) - 1  # one map is empty
-    assert (middle, area, ratio) == ("0.400", "0.200", "2")
-    assert float(low) < float(middle) < float(high)
-    assert (mark, mark_area) == ("0.030", "0.010")
+    each = np.resize([0.3, 0.4, 0.5], len(tested.paths))[1:]
+    assert (share, area) == (f"{each.mean():.3f}", "0.200")
+    value, low, high = map(float, ratio.replace(" to ", " ").split())
+    assert value == pytest.approx(each.mean() / 0.2, abs=0.005)
+    assert 1 < low < value < high
+    assert (mark, mark_area, mark_ratio) == ("0.030", "0.010", "3.000 3.000 to 3.000")
     assert name == "AlexNet"
-    assert "a ratio near 1 is what chance gives" in words(content)
+    told = words(content)
+    assert "At nuclei, over all classes: more than chance looked AlexNet" in told
+    assert "drawn by chance" in told
+
+
+def test_a_map_that_sees_nothing_is_not_called_anything(tmp_path: Path) -> None:
+    run = build(tmp_path / "run", networks=("alexnet",), evidence=True)
+    table = run / "alexnet-random-seed0" / "attention.csv"
+    rng, kept = np.random.default_rng(0), read_attention(table)
+    areas = rng.gamma(0.6, 0.1, size=len(kept))  # skewed, as the areas of nuclei are
+    shares = areas * rng.uniform(0.7, 1.3, size=len(kept))
+    shares *= areas.sum() / shares.sum()
+    blind = []
+    for row, share, area in zip(kept, shares.tolist(), areas.tolist(), strict=True):
+        found = Attention((share, 0.0, 1 - share), (area, 0.0, 1 - area))
+        blind.append(Looked(row.path, row.label, row.predicted, found))
+    write_attention(blind, table)
+    report.write(run, images=False)
+    told = words((run / "report.html").read_text(encoding="utf-8"))
+    assert "At nuclei, over all classes: not told apart from chance: AlexNet." in told
+    assert "At the scale bar" not in told
 
 
 def test_without_it_the_page_says_how_to_measure_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from made_up import FINE, FakeRun, build
+from made_up import FINE, SKILLS, FakeRun, build
 
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
 from leukoscope.report import report, style
@@ -55,8 +55,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A reported run on images that are not drawn, three seeds."""
-    run = build(tmp_path_factory.mktemp("plain") / "run", seeds=3)
+    """A reported run with errors on images that are not drawn, three seeds."""
+    skills = SKILLS | {"alexnet": 0.5}
+    run = build(tmp_path_factory.mktemp("plain") / "run", seeds=3, skills=skills)
     report.write(run)
     return run
 
@@ -166,7 +167,7 @@ def test_without_images_the_page_lists_paths_and_says_why(plain: Path, tmp_path:
 
 
 def test_images_out_of_reach_are_said_to_be(fake_run: FakeRun) -> None:
-    run = fake_run(networks=("alexnet",))
+    run = fake_run(networks=("alexnet",), skills={"alexnet": -5.0})
     shutil.rmtree(run / "images" / "Pro")
     (run / "images" / "Pre" / "WBC-Pre-000.jpg").write_bytes(b"no picture")
     found = Page(report.write(run).read_text(encoding="utf-8"))

@@ -12,14 +12,14 @@ def table(name: str = "a|b_c & 50 %") -> Table:
     return Table("t", "Of 100 % & more.", (Column("Network"), SHARE), ((name, cell), ("–", None)))
 
 
-def test_bounds_are_rounded_outwards_and_an_absent_one_is_said() -> None:
+def test_bounds_are_rounded_as_the_figure_is_and_an_absent_one_is_said() -> None:
     assert shown(SHARE, Measured(0.99996)) == "0.99996"
-    assert bounds(SHARE, Measured(0.9, Interval(0.8999, 0.99991, ""))) == "0.899 to 1.000"
+    assert bounds(SHARE, Measured(0.9, Interval(0.8999, 0.99991, ""))) == "0.8999 to 0.9999"
     assert bounds(SHARE, Measured(1.0)) == "no interval"
     assert bounds(SHARE, Measured(0.5)) == "no interval"
     assert bounds(SHARE, 0.5) == ""
     assert bounds(Column("v", "figure"), Measured(-0.2, Interval(-0.31, 0.0004, ""))) == (
-        "−0.310 to 0.001"
+        "−0.3100 to 0.0004"
     )
     points = Column("d", "points")
     assert bounds(points, Measured(0.0, Interval(-0.01, 0.02, ""))) == "−1.00 to +2.00"
@@ -47,11 +47,11 @@ def test_a_csv_has_columns_for_the_bounds() -> None:
 
 
 def test_markdown_and_latex_escape_what_they_are_given() -> None:
-    assert printed(table())[0][1] == "1.0000 (0.930 to 1.000)"
-    assert "| a\\|b\\_c & 50 % | 1.0000 (0.930 to 1.000) |" in markdown(table())
+    assert printed(table())[0][1] == "1.0000 (0.9302 to 1.0000)"
+    assert "| a\\|b\\_c & 50 % | 1.0000 (0.9302 to 1.0000) |" in markdown(table())
     text = latex(table(), mark="drawn smears, not patients")
     assert r"\caption{Drawn smears, not patients. Of 100 \% \& more.}" in text
-    assert r"a$|$b\_c \& 50 \% & 1.0000 (0.930 to 1.000) \\" in text
+    assert r"a$|$b\_c \& 50 \% & 1.0000 (0.9302 to 1.0000) \\" in text
     assert r"\input" not in latex(table(r"\input{secret}")).replace(r"\textbackslash{}input", "")
 
 

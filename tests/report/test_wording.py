@@ -2,6 +2,7 @@
 
 import pytest
 
+from leukoscope.evaluate.intervals import Interval, Measured
 from leukoscope.report import wording
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -15,7 +16,7 @@ NBSP = "\N{NO-BREAK SPACE}"
         (0.9996, "99.96 %"),
         (1 - 1e-6, "99.9999 %"),
         (0.0, "0 %"),
-        (0.0004, "0.0 %"),
+        (0.0004, "0.04 %"),
     ],
 )
 def test_percent_never_rounds_up_to_all(value: float, text: str) -> None:
@@ -28,6 +29,26 @@ def test_percent_never_rounds_up_to_all(value: float, text: str) -> None:
 )
 def test_share_never_rounds_up_to_one(value: float | None, text: str) -> None:
     assert wording.share(value) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.98304, 0.99146, ("0.9830", "0.9915")),
+        (0.0, 1.0, ("0.0000", "1.0000")),
+        (0.00001, 0.99999, ("0.00001", "0.99999")),
+        (-0.00004, 1e-12, ("-0.00004", "1e-12")),
+    ],
+)
+def test_ends_have_the_digits_of_the_figure(low: float, high: float, text: tuple[str, str]) -> None:
+    assert wording.ends(Interval(low, high, "")) == text
+    said = wording.bounded(Measured(0.9871, Interval(low, high, "")))
+    assert said == f"0.9871 [{text[0]}, {text[1]}]"
+
+
+def test_percent_is_never_rounded_down_to_none() -> None:
+    assert wording.hundredths(0.0003) == "0.03"
+    assert wording.hundredths(0.0) == "0"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """How much of what a network looked at is white-cell nuclei, and how much is no cell at all?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from leukoscope.audit.regions import Pixels, nuclei, scale_bar
 from leukoscope.errors import DataError
+from leukoscope.evaluate import resampling
+from leukoscope.evaluate.intervals import Measured, ratio
 from leukoscope.files import read_csv, write_csv
 
 REGIONS = ("nuclei", "scale_bar", "background")
@@ -85,27 +87,44 @@ def _row(row: dict[str, str]) -> Looked:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How a region's share of the attention is spread over the images of a class."""
+    """What a region got of the attention over the images of a class, beside what it has of their
+    area."""
 
     label: str
     region: str
     n: int  # images with a map that is not empty
-    quartiles: tuple[float, float, float]
-    area: float  # the region's mean share of these pictures
+    share: float  # of the attention: the mean over images
+    area: float  # the mean over the same images
+    ratio: Measured  # the first by the second: 1 for maps that see nothing
 
 
-def spreads(rows: Sequence[Looked]) -> list[Spread]:
-    """One per class and region, in the order of the names and of `REGIONS`."""
+def spreads(rows: Sequence[Looked], group_of: Mapping[str, str] | None = None) -> list[Spread]:
+    """One per class and region, in the order of the names and of `REGIONS`.
+
+    A ratio's interval weighs whole groups anew where `group_of` knows the group of every path, and
+    else images.
+    """
     listed = []
     for label in sorted({row.label for row in rows}):
-        own = [row.attention for row in rows if row.label == label and row.attention.shares]
+        own = [row for row in rows if row.label == label and row.attention.shares]
         if not own:
             continue
-        shares = np.array([one.shares for one in own])
-        areas = np.array([one.areas for one in own]).mean(axis=0)
-        for place, region in enumerate(REGIONS):
-            quartiles = np.quantile(shares[:, place], (0.25, 0.5, 0.75)).tolist()
-            listed.append(Spread(label, region, len(own), _three(quartiles), float(areas[place])))
+        shares = np.array([one.attention.shares for one in own])
+        areas = np.array([one.attention.areas for one in own])
+        known = group_of is not None and all(one.path in group_of for one in own)
+        names = [group_of[one.path] for one in own] if group_of is not None and known else None
+        units = resampling.units(np.zeros(len(own), np.int64), np.hstack([shares, areas]), names)
+        listed += [
+            Spread(
+                label,
+                region,
+                len(own),
+                float(shares[:, place].mean()),
+                float(areas[:, place].mean()),
+                ratio(shares[:, place], areas[:, place], units),
+            )
+            for place, region in enumerate(REGIONS)
+        ]
     return listed
 
 

@@ -3,6 +3,8 @@
 Columns: `path, label, predicted, probability_<class>…, split, group`, one row an image, and
 `novelty` where the classifier knows it: above 1 it takes the image for unlike its training images.
 `seen`, where it is known, is `train` or `validation` for an image that took part in the training.
+`fold`, where every row has one, names the network of a cross-validation that answered: scores of
+different networks are no common scale, and are ranked within folds only.
 """
 
 from collections import Counter
@@ -19,6 +21,7 @@ from leukoscope.errors import DataError
 from leukoscope.files import read_csv_columns, write_csv
 
 _PREFIX = "probability_"
+_WORDS = ("split", "group", "seen", "fold")  # columns that a row may leave empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Predictions:
     unreadable: int = 0  # rows of a file that have an error instead of an answer, and are not here
     novelty: NDArray[np.float64] | None = None  # N; above 1 the image is novel
     seen: tuple[str, ...] | None = None  # train, validation or nothing; None where it is not known
+    folds: tuple[str, ...] | None = None  # which network answered; None where one did
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -54,6 +58,7 @@ class Predictions:
             groups=tuple(self.groups[row] for row in listed),
             novelty=None if self.novelty is None else self.novelty[chosen],
             seen=None if self.seen is None else tuple(self.seen[row] for row in listed),
+            folds=None if self.folds is None else tuple(self.folds[row] for row in listed),
         )
 
     def ordered(self, classes: Sequence[str]) -> "Predictions":
@@ -82,13 +87,17 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         "split",
         "group",
         *(() if predictions.novelty is None else ("novelty",)),
+        *(() if predictions.folds is None else ("fold",)),
     )
-    last: Iterable[tuple[str, ...]] = ((),) * len(predictions.paths)
+    more: list[Iterable[str]] = []
     if predictions.novelty is not None:
-        last = ((f"{value:.6g}",) for value in predictions.novelty)
+        more.append(f"{value:.6g}" for value in predictions.novelty)
+    if predictions.folds is not None:
+        more.append(predictions.folds)
+    last = zip(*more, strict=True) if more else ((),) * len(predictions.paths)
     rows = (
-        (path_, label, predicted, *(f"{p:.9g}" for p in probabilities), split, group, *more)
-        for path_, label, predicted, probabilities, split, group, more in zip(
+        (path_, label, predicted, *(f"{p:.9g}" for p in probabilities), split, group, *rest)
+        for path_, label, predicted, probabilities, split, group, rest in zip(
             predictions.paths,
             predictions.labels,
             predictions.predicted,
@@ -110,7 +119,7 @@ def read_predictions(path: Path) -> Predictions:
     out and counted. It is read in parts, so that ten million rows need no more memory
     than their paths and numbers do.
     """
-    texts: dict[str, list[str]] = {name: [] for name in ("path", "label", "split", "group", "seen")}
+    texts: dict[str, list[str]] = {name: [] for name in ("path", "label", *_WORDS)}
     known: dict[str, str] = {}  # one string for all its repetitions
     parts, novelties = [], []
     numbered: list[Sequence[int]] = []
@@ -129,7 +138,7 @@ def read_predictions(path: Path) -> Predictions:
         texts["path"] += block["path"]
         # Another program may mean something else by it.
         has_seen = has_seen and "seen" in block and set(block["seen"]) <= {"", *SPLITS}
-        for name in ("label", "split", "group", "seen"):
+        for name in ("label", *_WORDS):
             values = block.get(name, ("",) * len(parts[-1]))
             texts[name] += map(known.setdefault, values, values)
     if not texts["path"]:
@@ -146,6 +155,7 @@ def read_predictions(path: Path) -> Predictions:
         unreadable=unreadable,
         novelty=np.concatenate(novelties) if novelties else None,
         seen=tuple(texts["seen"]) if has_seen else None,
+        folds=tuple(texts["fold"]) if all(texts["fold"]) else None,
     )
 
 
@@ -234,6 +244,11 @@ def _check_unique(paths: Sequence[str], lines: Iterable[int], origin: Path) -> N
         seen.add(name)
 
 
+def in_fold(part: Predictions, number: int) -> Predictions:
+    """The rows, answered by the network of this fold; folds are counted from 1."""
+    return replace(part, folds=(str(number),) * len(part.paths))
+
+
 def join(parts: Sequence[Predictions]) -> Predictions:
     """The rows of all parts in the order of their paths. `DataError` when the classes differ or an
     image is in two parts."""
@@ -252,6 +267,9 @@ def join(parts: Sequence[Predictions]) -> Predictions:
         splits=tuple(split for part in parts for split in part.splits),
         groups=tuple(group for part in parts for group in part.groups),
         novelty=_joined([part.novelty for part in parts]),
+        folds=tuple(fold for part in parts for fold in part.folds or ())
+        if all(part.folds for part in parts)
+        else None,
     )
     return whole.rows(np.array(sorted(range(len(paths)), key=paths.__getitem__)))
 

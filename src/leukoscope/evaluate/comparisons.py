@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from leukoscope.evaluate import figures, resampling, scores
 from leukoscope.evaluate.figures import Figures
-from leukoscope.evaluate.inputs import Labels, Probabilities, check
+from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, check, number
 from leukoscope.evaluate.intervals import (
     CONFIDENCE,
     Interval,
@@ -51,6 +51,7 @@ def compare(
     *,
     classes: Sequence[str],
     groups: Sequence[str] | None = None,
+    folds: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
@@ -61,16 +62,18 @@ def compare(
     random (a paired permutation test); of the accuracy on independent images it is McNemar's
     exact one. That of AUROC is DeLong's for paired curves, over groups where there are any; those
     of average precision, loss and Brier score are formed in the same way. A figure that a class
-    without images leaves undefined is left out.
+    without images leaves undefined is left out. With `folds` the rankings are those within folds,
+    which must be the same for both networks.
     """
     k = len(classes)
     for probabilities in (first, second):
         check(labels, probabilities, k)
     units = resampling.units(labels, np.hstack([first, second]), groups)
     drawn = resampling.resample(units, resamples=resamples, seed=seed)
+    parts = None if folds is None else number(folds, len(labels))[0]
     return (
         *_counted(labels, first.argmax(axis=1), second.argmax(axis=1), k, drawn, confidence),
-        *_scored(labels, first, second, units, confidence),
+        *_scored(labels, first, second, units, parts, confidence),
     )
 
 
@@ -166,15 +169,18 @@ def _scored(
     first: Probabilities,
     second: Probabilities,
     units: Units,
+    folds: Numbers | None,
     confidence: float,
 ) -> list[Difference]:
-    one, other = (scores.overall(labels, p) for p in (first, second))
+    one, other = (scores.overall(labels, p, folds) for p in (first, second))
     found = []
     for name in SCORED:
         a, b = one[name], other[name]
         if a is None or b is None:
             continue
-        spread = linearised(a.influence - b.influence, scores.strata(name, labels), units)
+        spread = linearised(
+            a.influence - b.influence, scores.strata(name, labels, units, folds), units
+        )
         difference, top = a.value - b.value, scores.top(name, first.shape[1])
         kind = scores.METHODS.get(name, "linearised")
         method = f"paired {kind} over {units.count} {units.kind}"

@@ -91,6 +91,30 @@ def of_share(
     return Interval(min(low, value), max(high, value), f"bootstrap over {count} groups")
 
 
+def ratio(part: Floats, whole: Floats, units: Units, *, confidence: float = CONFIDENCE) -> Measured:
+    """The mean of `part` over the mean of `whole`, one of each per image, with the interval of
+    weighing whole units anew.
+
+    A ratio of means, not a mean of ratios, which small denominators would carry: it is 1 where the
+    two are alike. Without a value where `whole` is 0, without an interval where there is one unit.
+    Cochran, Sampling Techniques, 1977, chapter 6.
+    """
+    if whole.sum() == 0:
+        return Measured(None)
+    value = float(part.sum() / whole.sum())
+    if units.count < 2:
+        return Measured(value)
+    off = (part - value * whole) / whole.sum()
+    freedom = linearised(off, np.zeros(len(part), bool), units).freedom
+    drawn = resampling.resample(units)
+    below = resampling.total(drawn, whole)
+    known = below > 0  # units without any of the whole may have all the weight
+    values = resampling.total(drawn, part)[known] / below[known]
+    low, high = outer_percentiles(values, freedom, units.count, confidence)
+    method = f"bootstrap over {units.count} {units.kind}"
+    return Measured(value, Interval(min(low, value), max(high, value), method))
+
+
 def outer_percentiles(
     values: Floats, freedom: float, count: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leukoscope.evaluate import calibration, figures, resampling, scores
-from leukoscope.evaluate.inputs import Labels, Probabilities, binary, check
+from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities, binary, check, number
 from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured
 from leukoscope.evaluate.resampling import RESAMPLES, Resamples
 
@@ -46,6 +47,7 @@ class ClassMetrics:
     f1: float
     auroc: float | None
     average_precision: float | None
+    unranked: int = 0  # folds without images both of it and of others: no AUROC there
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,9 @@ class Metrics:
     equals `accuracy`; the macro ones weigh all classes alike. `loss` is the mean negative natural
     logarithm of the probability given to the true class. `confusion` has the true class in rows,
     the predicted one in columns. `intervals` is keyed `accuracy`, `recall:<class>`, ….
-    `groups` counts the groups that the intervals draw anew; None: images are independent.
+    `groups` counts the groups that the intervals draw anew; None: images are independent. `folds`
+    counts the networks that scored the images; AUROC and average precision are then means over
+    folds, weighted by images, since scores of different networks are no common scale.
     """
 
     n: int
@@ -111,12 +115,14 @@ class Metrics:
     per_class: tuple[ClassMetrics, ...]
     binary: Binary | None
     intervals: dict[str, Interval]
+    folds: int | None = None
 
     def as_dict(self) -> dict[str, object]:
         """The figures for a JSON file, each as {"value": …} with its interval where one exists."""
         return {
             "n": self.n,
             "groups": self.groups,
+            "folds": self.folds,
             "classes": list(self.classes),
             "confidence": CONFIDENCE,
             **{name: self._figure(getattr(self, name), name) for name in _OF_ALL},
@@ -129,10 +135,26 @@ class Metrics:
         found = {
             name: self._figure(getattr(one, name), f"{name}:{one.name}") for name in _OF_A_CLASS
         }
-        return {"name": one.name, "n": one.n, **found}
+        unranked = {} if self.folds is None else {"unranked_folds": one.unranked}
+        return {"name": one.name, "n": one.n, **unranked, **found}
 
     def _figure(self, value: float | None, key: str) -> dict[str, object]:
         return as_json(Measured(value, self.intervals.get(key)))
+
+
+def within_folds(metrics: Metrics) -> str:
+    """How AUROC and average precision were made of several folds, and what they leave out."""
+    left_out = [
+        f"{one.name} cannot be ranked in {one.unranked} of them, which are left out"
+        for one in metrics.per_class
+        if one.unranked
+    ]
+    return (
+        f"AUROC and average precision are those within each of the {metrics.folds} folds, averaged "
+        f"by their images, since scores of different networks are no common scale"
+        + "".join(f"; {text}" for text in left_out)
+        + "."
+    )
 
 
 def as_json(measured: Measured) -> dict[str, object]:
@@ -160,6 +182,7 @@ def evaluate(
     *,
     classes: Sequence[str],
     groups: Sequence[str] | None = None,
+    folds: Sequence[str] | None = None,
     negative: str | None = None,
     prevalence: float | None = None,
     resamples: int = RESAMPLES,
@@ -168,8 +191,10 @@ def evaluate(
     """All figures for N labels (class indices) and their N×K probabilities.
 
     With `groups` (a scene, session or patient per image) the intervals draw whole groups anew, see
-    `resampling`; without, images are taken as independent. `negative` is the class that the others
-    are held against in `binary`: by default the first of two, or Benign among more.
+    `resampling`; without, images are taken as independent. With `folds` (the name of the network
+    that scored each image) AUROC and average precision are those within folds, see
+    `scores.within`. `negative` is the class that the others are held against in `binary`: by
+    default the first of two, or Benign among more.
 
     Macro means go over the classes that occur among labels or predictions, as in scikit-learn; a
     class that is predicted but never true has recall 0 in `recall_macro`, and is left out of
@@ -186,7 +211,8 @@ def evaluate(
     found = figures.measure(
         labels, predicted, classes, drawn, prevalence=prevalence if direct else None
     )
-    found |= scores.measure(labels, probabilities, classes, units)
+    parts = _numbered(folds, len(labels))
+    found |= scores.measure(labels, probabilities, classes, units, folds=parts)
     found |= calibration.measure(labels, probabilities, drawn)
     confusion = figures.confusion(labels, predicted, len(classes))
     support = confusion.sum(axis=1)
@@ -196,22 +222,43 @@ def evaluate(
         groups=None if groups is None else units.count,
         classes=tuple(classes),
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        folds=None if parts is None else int(parts.max()) + 1,
         per_class=tuple(
-            _of_class(name, int(n), found) for name, n in zip(classes, support, strict=True)
+            _of_class(name, int(n), found, 0 if parts is None else _unranked(labels == k, parts))
+            for k, (name, n) in enumerate(zip(classes, support, strict=True))
         ),
         binary=None
         if negative is None
         else _binary(
-            labels, probabilities, classes, negative, prevalence, drawn, found if direct else None
+            labels,
+            probabilities,
+            classes,
+            negative,
+            prevalence,
+            drawn,
+            found if direct else None,
+            parts,
         ),
         intervals={key: one.interval for key, one in found.items() if one.interval is not None},
         **values,
     )
 
 
-def _of_class(name: str, n: int, found: dict[str, Measured]) -> ClassMetrics:
+def _of_class(name: str, n: int, found: dict[str, Measured], unranked: int) -> ClassMetrics:
     values: dict[str, Any] = {key: found[f"{key}:{name}"].value for key in _OF_A_CLASS}
-    return ClassMetrics(name=name, n=n, **values)
+    return ClassMetrics(name=name, n=n, unranked=unranked, **values)
+
+
+def _numbered(folds: Sequence[str] | None, n: int) -> Numbers | None:
+    """The number of each image's fold; None for a single one, within which all are ranked."""
+    if folds is None:
+        return None
+    numbers, names = number(folds, n)
+    return numbers if len(names) > 1 else None
+
+
+def _unranked(positive: NDArray[np.bool_], folds: Numbers) -> int:
+    return len(np.unique(folds)) - len(scores.ranked(positive, folds))
 
 
 def _negative(classes: Sequence[str], negative: str | None) -> str | None:
@@ -230,12 +277,13 @@ def _binary(
     prevalence: float | None,
     drawn: Resamples,
     found: dict[str, Measured] | None,
+    folds: Numbers | None,
 ) -> Binary:
     """`found` are the figures of these two classes, if they have been measured."""
     truth, pair, names = binary(labels, probabilities, classes, negative)
     if found is None:
         found = figures.measure(truth, pair.argmax(axis=1), names, drawn, prevalence=prevalence)
-        found |= scores.measure(truth, pair, names, drawn.units)
+        found |= scores.measure(truth, pair, names, drawn.units, folds=folds)
     keys = {name: key.format(positive=names[1]) for name, key in _OF_TWO.items()}
     if prevalence is not None:
         keys |= {"ppv": "ppv", "npv": "npv"}

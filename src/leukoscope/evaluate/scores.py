@@ -3,6 +3,11 @@
 Each function gives a figure and the influence of every image on it: N values that sum to 0, from
 which `intervals.linearised` has the standard error. That costs one sort where a bootstrap would
 sort every resample, and near an AUROC of 1 it covers better.
+
+Scores of different networks, as of the folds of a cross-validation, are no common scale: where rows
+say which fold scored them, AUROC and average precision rank within folds, and their mean over the
+folds is taken, each weighted by its images (Parker, Günter and Bedo, BMC Bioinformatics 8:326,
+2007, on what pooling does to AUROC).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope.evaluate import resampling
-from leukoscope.evaluate.inputs import Labels, Probabilities
+from leukoscope.evaluate.inputs import Labels, Numbers, Probabilities
 from leukoscope.evaluate.intervals import CONFIDENCE, Interval, Measured, around, linearised
 from leukoscope.evaluate.resampling import Floats, Units, behind
 
@@ -80,11 +85,41 @@ def aurc(labels: Labels, probabilities: Probabilities) -> Figure:
     return _mean_rate(np.ones(len(labels), bool), wrong, probabilities.max(axis=1))
 
 
-def overall(labels: Labels, probabilities: Probabilities) -> dict[str, Figure | None]:
+def within(
+    ranking: Callable[[NDArray[np.bool_], Probabilities], Figure],
+    positive: NDArray[np.bool_],
+    score: Probabilities,
+    folds: Numbers | None,
+) -> Figure | None:
+    """The figure of a ranking; of folds, the mean over them, each weighted by its images.
+
+    A fold that lacks positive or other images ranks nothing and is left out; None where no fold is
+    left.
+    """
+    kept = ranked(positive, folds)
+    n = sum(int(inside.sum()) for inside in kept)
+    value, influence = 0.0, np.zeros(len(positive))
+    for inside in kept:
+        one, weight = ranking(positive[inside], score[inside]), float(inside.sum()) / n
+        value += weight * one.value
+        influence[inside] = weight * one.influence
+    return Figure(value, influence) if kept else None
+
+
+def ranked(positive: NDArray[np.bool_], folds: Numbers | None) -> list[NDArray[np.bool_]]:
+    """The rows of each fold that has positive and other images; without folds, all rows are one."""
+    numbers = np.zeros(len(positive), np.int64) if folds is None else folds
+    parts = [numbers == number for number in np.unique(numbers)]
+    return [one for one in parts if positive[one].any() and not positive[one].all()]
+
+
+def overall(
+    labels: Labels, probabilities: Probabilities, folds: Numbers | None = None
+) -> dict[str, Figure | None]:
     """`loss`, `brier`, `aurc`, `auroc` and `average_precision` of N×K probabilities.
 
     With two classes the last two are those of the second, with more the means over classes, each
-    against the rest; None as long as a class has no image.
+    against the rest; None as long as a class has no image. They rank within `folds`, see `within`.
     """
     k = probabilities.shape[1]
     found: dict[str, Figure | None] = {
@@ -95,7 +130,7 @@ def overall(labels: Labels, probabilities: Probabilities) -> dict[str, Figure | 
     for key, ranking in _RANKINGS.items():
         indices = [1] if k == 2 else range(k)
         found[key] = _mean_of(
-            [_against_rest(ranking, labels, probabilities, index) for index in indices]
+            [within(ranking, labels == index, probabilities[:, index], folds) for index in indices]
         )
     return found
 
@@ -106,19 +141,21 @@ def measure(
     names: Sequence[str],
     units: Units,
     *,
+    folds: Numbers | None = None,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Measured]:
     """All figures of the probabilities, keyed `loss`, `auroc`, `auroc:<class>`, …, with intervals
-    that keep the images of a unit together."""
-    found = {
-        key: _interval(key, figure, strata(key, labels), units, top(key, len(names)), confidence)
-        for key, figure in overall(labels, probabilities).items()
-    }
-    for key, ranking in _RANKINGS.items():
-        for index, name in enumerate(names):
-            figure = _against_rest(ranking, labels, probabilities, index)
-            sides = (labels == index).astype(np.int64)
-            found[f"{key}:{name}"] = _interval(key, figure, sides, units, 1.0, confidence)
+    that keep the images of a unit together. Rankings are those within `folds`."""
+    found = {}
+    for key, figure in overall(labels, probabilities, folds).items():
+        parts, most = strata(key, labels, units, folds), top(key, len(names))
+        found[key] = _interval(key, figure, parts, units, most, confidence)
+    for index, name in enumerate(names):
+        positive = labels == index
+        sides = cells(positive.astype(np.int64), units, folds)
+        for key, ranking in _RANKINGS.items():
+            one = within(ranking, positive, probabilities[:, index], folds)
+            found[f"{key}:{name}"] = _interval(key, one, sides, units, 1.0, confidence)
     return found
 
 
@@ -136,9 +173,18 @@ def separation(
     return _interval("auroc", auroc(positive, score), sides, units, 1.0, CONFIDENCE)
 
 
-def strata(key: str, labels: Labels) -> Labels:
+def strata(key: str, labels: Labels, units: Units, folds: Numbers | None = None) -> Labels:
     """Within what the units of a figure are counted: its classes where it ranks these."""
-    return labels if key in _RANKINGS else np.zeros_like(labels)
+    return cells(labels, units, folds) if key in _RANKINGS else np.zeros_like(labels)
+
+
+def cells(labels: Labels, units: Units, folds: Numbers | None) -> Labels:
+    """The classes, in each fold by itself as long as each of these has two units or more."""
+    if folds is None:
+        return labels
+    numbers = folds * (int(labels.max()) + 1) + labels
+    few = any(behind(units, numbers == one) < 2 for one in np.unique(numbers))
+    return labels if few else numbers
 
 
 def top(key: str, classes: int) -> float:
@@ -147,18 +193,8 @@ def top(key: str, classes: int) -> float:
 
 
 _RANKINGS = {"auroc": auroc, "average_precision": average_precision}
+RANKED = tuple(_RANKINGS)
 METHODS = {"auroc": "DeLong"}  # else linearised
-
-
-def _against_rest(
-    figure: Callable[[NDArray[np.bool_], Probabilities], Figure],
-    labels: Labels,
-    probabilities: Probabilities,
-    index: int,
-) -> Figure | None:
-    positive = labels == index
-    both = positive.any() and not positive.all()
-    return figure(positive, probabilities[:, index]) if both else None
 
 
 def _mean_of(each: Sequence[Figure | None]) -> Figure | None:

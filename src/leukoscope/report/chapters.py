@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from leukoscope.evaluate.groups import SMALLEST
+from leukoscope.evaluate.metrics import within_folds
 from leukoscope.report import (
     certainty,
     evidence_plots,
@@ -100,7 +101,10 @@ def _intervals(
     return Chapter(
         "intervals",
         "Figures with their intervals",
-        ("Calculated anew from each training’s predictions.csv." + onwards,),
+        (
+            "Calculated anew from each training’s predictions.csv." + onwards,
+            *(within_folds(one.metrics) for one in found[:1] if one.metrics.folds is not None),
+        ),
         tables=_kept(
             recognition.intervals(comparison, found),
             recognition.binary(comparison, found, prevalence),
@@ -314,7 +318,7 @@ def _attention(comparison: Comparison, found: Sequence[Evidence]) -> Chapter:
             "finished run."
         )
         return Chapter("attention", title, (text,))
-    return Chapter("attention", title, looking.EXPLANATION, tables=(table,))
+    return Chapter("attention", title, looking.sentences(found), tables=(table,))
 
 
 def _no_validation(found: Sequence[Evidence], so: str) -> str:

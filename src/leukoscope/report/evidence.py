@@ -108,7 +108,12 @@ def _evidence(
         entrant=entrant,
         test=test,
         metrics=evaluate(
-            labels, probabilities, classes=test.classes, groups=names, prevalence=prevalence
+            labels,
+            probabilities,
+            classes=test.classes,
+            groups=names,
+            folds=test.folds,
+            prevalence=prevalence,
         ),
         groups=groups,
         bins=calibration.reliability(labels, probabilities, drawn, bins=BINS, equal_mass=True),

@@ -135,8 +135,7 @@ def errors(
         (
             opened[one.path],
             f"{one.path.rsplit('/', 1)[-1]}\n{one.label} {one.given:.3f}\n"
-            + ("recognised" if one.predicted == one.label else f"taken for {one.predicted}")
-            + f" ({one.probability:.3f})",
+            f"mistaken for {one.predicted} ({one.probability:.3f})",
         )
         for one in found
         if one.path in opened
@@ -173,8 +172,10 @@ def _line(entrant: Entrant, row: dict[str, Measured]) -> plots.Line | None:
         if predictions is None or set(predictions.labels) != set(predictions.classes):
             return None
         truth = predictions.targets
-        rocs.append(curves.roc_curve(truth, predictions.probabilities))
-        staircases.append(curves.precision_recall_curve(truth, predictions.probabilities))
+        rocs.append(curves.roc_curve(truth, predictions.probabilities, predictions.folds))
+        staircases.append(
+            curves.precision_recall_curve(truth, predictions.probabilities, predictions.folds)
+        )
     return plots.Line(
         name=entrant.name,
         roc=curves.mean_roc(rocs),

@@ -45,7 +45,8 @@ TERMS = (
         "The range of true values that fit what was seen. Where groups are known (scenes, "
         "sessions, patients) whole groups are weighed anew, since their images err together; "
         "else a share’s interval is the exact one for independent images, and too narrow where "
-        "images resemble each other.",
+        "images resemble each other. Over several seeds the tables give the hull of their "
+        "intervals, from the lowest to the highest end.",
         "exact: beta quantiles; groups: 2.5 % and 97.5 % points of 2,000 random weightings of "
         "groups, moved outwards for few groups",
         "Clopper and Pearson, Biometrika 26, 1934; Rubin, Annals of Statistics 9, 1981; "
@@ -137,7 +138,9 @@ TERMS = (
         "auroc",
         "AUROC",
         "The chance that a positive image is ranked above a negative one; 0.5 is guessing. With "
-        "more than two classes the mean over classes, each against the rest.",
+        "more than two classes the mean over classes, each against the rest. Of several folds the "
+        "mean over these, each weighted by its images: scores of different networks are no common "
+        "scale. A fold without images both of a class and of others is left out.",
         "pairs ranked rightly (ties count half) ÷ pairs of a positive and a negative image",
         "Hanley and McNeil, Radiology 143, 1982; interval: DeLong et al., Biometrics 44, 1988, "
         "over groups Obuchowski, Biometrics 53, 1997",
@@ -146,7 +149,7 @@ TERMS = (
         "average-precision",
         "Average precision",
         "The area under the staircase of precision against recall; the share of positive images is "
-        "guessing.",
+        "guessing. Of several folds the mean over these, as for AUROC.",
         "mean over positive images of the precision among all that score as high or higher",
         "Davis and Goadrich, ICML 2006; " + _SKLEARN,
     ),
@@ -335,7 +338,8 @@ TERMS = (
         "Attention on nuclei",
         "How much of the heat map of Grad-CAM lies on the nuclei of white cells, found by their "
         "colour. It says where the network looked, not that it was right to.",
-        "sum of the map over the nuclei ÷ sum of the map; the ratio divides it by their area",
+        "share: sum of the map over the nuclei ÷ sum of the map; ratio: mean share ÷ mean area of "
+        "the nuclei over the same images, 1 for a map that sees nothing",
         "Selvaraju et al., ICCV 2017; nuclei: Otsu, IEEE Transactions on SMC 9, 1979",
     ),
     Term(

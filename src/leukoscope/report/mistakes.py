@@ -19,10 +19,10 @@ _SIDE = 144  # pixels of a thumbnail: enough to recognise a field, small enough 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A test image and what the networks made of it, on average over their trainings.
+    """A test image and what the networks made of it, on average, each with its first seed.
 
-    `predicted` is the class with the highest mean probability; `probability` and `given` are the
-    mean probabilities of that class and of the true one. `wrong` of `runs` trainings erred.
+    `predicted` is the other class with the highest mean probability; `probability` and `given` are
+    the mean probabilities of that class and of the true one. `wrong` of `runs` networks erred.
     """
 
     path: str
@@ -35,13 +35,17 @@ class Mistake:
 
 
 def largest(comparison: Comparison, *, count: int = 12) -> list[Mistake]:
-    """The test images whose true class gets the lowest mean probability, worst first."""
+    """The test images that a network called another class, those first whose true class gets the
+    lowest mean probability.
+
+    Of each network the first seed counts, so that none weighs more for having more of them.
+    """
     means: dict[str, NDArray[np.float64]] = {}
     labels: dict[str, str] = {}
     wrong: dict[str, int] = {}
     runs: dict[str, int] = {}
     classes = comparison.names
-    for result in (result for one in comparison.networks for result in one.results):
+    for result in (one.results[0] for one in comparison.networks):
         predictions = result.predictions()
         if predictions is None or set(predictions.classes) != set(classes):
             continue
@@ -55,9 +59,12 @@ def largest(comparison: Comparison, *, count: int = 12) -> list[Mistake]:
             runs[path] = runs.get(path, 0) + 1
     found = []
     for path, label in labels.items():
+        if not wrong[path]:
+            continue
         mean = means[path] / runs[path]
-        top = int(mean.argmax())
-        given = float(mean[classes.index(label)])
+        own = classes.index(label)
+        given = float(mean[own])
+        top = int(np.where(np.arange(len(mean)) == own, -1.0, mean).argmax())
         found.append(
             Mistake(path, label, classes[top], float(mean[top]), given, wrong[path], runs[path])
         )

@@ -32,7 +32,7 @@ from leukoscope.report.style import (
     plain,
     reference,
 )
-from leukoscope.report.wording import hundredths, outward
+from leukoscope.report.wording import hundredths
 
 _EDGES = (0.02, 0.05, 0.1, 0.2, 0.3)  # sides of the corner that is enlarged
 _CELL = 10.0  # points: matrices are printed small
@@ -157,7 +157,7 @@ def confusion(
         text = f"{matrix[row, column]:,}\n{hundredths(shares[row, column])} %"
         bounds = intervals[row]
         if row == column and bounds is not None:
-            low, high = (hundredths(float(bound)) for bound in outward(bounds))
+            low, high = (hundredths(float(bound)) for bound in (bounds.low, bounds.high))
             text += f"\n[{low}–{high}]"
         axes.text(
             column + 0.5, row + 0.5, text if totals[row, 0] else "0", ha="center", va="center",

@@ -3,14 +3,16 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from leukoscope.data.predictions import Predictions, read_predictions
+from leukoscope.data.predictions import Predictions, in_fold, join, read_predictions
 from leukoscope.data.samples import Sample, read_samples
 from leukoscope.errors import DataError, LeukoscopeError
+from leukoscope.evaluate import resampling, scores
+from leukoscope.evaluate.inputs import number
 from leukoscope.evaluate.intervals import Interval, Measured, clopper_pearson
 from leukoscope.evaluate.metrics import evaluate, from_json
 from leukoscope.files import read_csv, read_json
@@ -84,7 +86,7 @@ class Result:
     @property
     def interval(self) -> Interval:
         """The 95 % interval of the accuracy: as measured, over groups; else the exact one."""
-        measured = self.written()["accuracy"]
+        measured = self.written(("accuracy",))["accuracy"]
         if measured.interval is not None:
             return measured.interval
         right = sum(row[index] for index, row in enumerate(self.confusion))
@@ -107,16 +109,43 @@ class Result:
         return found | {"accuracy": Measured(self.accuracy, self.interval)}
 
     def written(self, names: Sequence[str] = TABLED) -> dict[str, Measured]:
-        """These figures as `metrics.json` has them; without a value where it has not."""
+        """These figures as `metrics.json` has them; without a value where it has not.
+
+        Where that file is older than figures within folds, these are calculated from the folds.
+        """
         file = None if self.folder is None else self.folder / "metrics.json"
         content = {} if file is None or not file.exists() else read_json(file)
-        return {name: from_json(content.get(name)) for name in names}
+        found = {name: from_json(content.get(name)) for name in names}
+        pooled = "folds" not in content and not set(names).isdisjoint(scores.RANKED)
+        if pooled and self.fold_folders and (whole := self.predictions()) is not None:
+            within = _within_folds(whole, grouped=self.protocol != "random")
+            found |= {name: within[name] for name in names if name in scores.RANKED}
+        return found
 
     def predictions(self) -> Predictions | None:
-        """The test rows and their probabilities, or None when they were not kept."""
+        """The test rows and their probabilities, or None when they were not kept; of folds, with
+        the fold of each row, as far as the folds kept theirs."""
         if self.folder is None or not (self.folder / "predictions.csv").exists():
             return None
-        return read_predictions(self.folder / "predictions.csv")
+        whole = read_predictions(self.folder / "predictions.csv")
+        parts = self.fold_folders
+        if whole.folds is not None or not parts:
+            return whole
+        folds = [
+            in_fold(read_predictions(part / "predictions.csv"), number)
+            for number, part in enumerate(parts, start=1)
+        ]
+        joined = join(folds)
+        return joined.ordered(whole.classes) if set(joined.paths) == set(whole.paths) else whole
+
+    @property
+    def fold_folders(self) -> list[Path]:
+        """The folders of the folds, in their order, where all of them kept their predictions."""
+        if self.folder is None:
+            return []
+        found = [path for path in self.folder.glob("fold*") if path.name[4:].isdecimal()]
+        found.sort(key=lambda path: int(path.name[4:]))
+        return found if all((path / "predictions.csv").exists() for path in found) else []
 
     def histories(self) -> "list[History]":
         """The course of the training, or of each fold's; empty for a baseline."""
@@ -140,8 +169,18 @@ def _measure(predictions: Predictions, *, grouped: bool) -> dict[str, Measured]:
         predictions.probabilities,
         classes=predictions.classes,
         groups=predictions.groups if grouped and all(predictions.groups) else None,
+        folds=predictions.folds,
     )
     return {name: Measured(getattr(metrics, name), metrics.intervals.get(name)) for name in TABLED}
+
+
+def _within_folds(predictions: Predictions, *, grouped: bool) -> dict[str, Measured]:
+    """AUROC, average precision and others of all rows, ranked within folds."""
+    labels, probabilities = predictions.targets, predictions.probabilities
+    names = predictions.groups if grouped and all(predictions.groups) else None
+    numbers = None if predictions.folds is None else number(predictions.folds, len(labels))[0]
+    units = resampling.units(labels, probabilities, names)
+    return scores.measure(labels, probabilities, predictions.classes, units, folds=numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +261,12 @@ def read_results(path: Path) -> Iterator[Result]:
     for line, row in enumerate(rows, start=2):
         try:
             key = (row["network"], row["protocol"], row["classes"], int(row["seed"]))
-            yield _result(row, folders.get(key))
+            result = _result(row, folders.get(key))
+            if result.fold_folders:
+                known = result.written(scores.RANKED)
+                values: dict[str, Any] = {name: one.value for name, one in known.items()}
+                result = replace(result, **values)
+            yield result
         except (ValueError, TypeError) as error:
             raise DataError(f"{table}, line {line}: {error}.") from error
 

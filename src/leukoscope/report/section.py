@@ -27,6 +27,7 @@ from leukoscope.report.figures import Drawing
 from leukoscope.report.run import IDENTITY, Run
 from leukoscope.report.summary import Tile
 from leukoscope.report.tables import Table
+from leukoscope.report.trainings import Training, trainings
 
 _COUNTS = ("n_train", "n_validation", "n_test")  # of a split, in the table of every training
 
@@ -53,6 +54,7 @@ class Section:
     sentences: list[str]  # what goes with the verdict
     spread: Concentration | None  # of the test images over groups; None where there are none
     uneven: str  # what that means for the intervals
+    every: list[Training]
     chapters: list[Chapter]
     tables: list[Table]  # as files
     curves: Drawing | None
@@ -115,6 +117,7 @@ def make(
         ],
         spread=concentration.of_all(found[0]) if found else None,
         uneven=concentration.caution(found[0], comparison.unit) if found else "",
+        every=trainings(comparison),
         chapters=told,
         tables=[
             recognition.comparison_table(comparison, rows),

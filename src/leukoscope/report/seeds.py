@@ -7,13 +7,13 @@ from leukoscope.report.comparison import Comparison, Entrant
 from leukoscope.report.tables import Cell, Column, Table
 
 _FIGURES = (
-    Column("Accuracy", "share", "accuracy"),
-    Column("F1, macro", "share", "f1"),
-    Column("MCC", "share", "mcc"),
-    Column("Average precision", "share", "average-precision"),
-    Column("Brier score", "share", "brier"),
-    Column("ECE", "share", "ece"),
-    Column("AURC", "share", "aurc"),
+    Column("Accuracy", "range", "accuracy"),
+    Column("F1, macro", "range", "f1"),
+    Column("MCC", "range", "mcc"),
+    Column("Average precision", "range", "average-precision"),
+    Column("Brier score", "range", "brier"),
+    Column("ECE", "range", "ece"),
+    Column("AURC", "range", "aurc"),
 )
 _KEYS = ("accuracy", "f1_macro", "mcc", "average_precision", "brier", "ece", "aurc")
 
@@ -34,9 +34,10 @@ def spread(comparison: Comparison) -> Table | None:
     rows = [_row(entrant) for entrant in entrants]
     return Table(
         f"{comparison.key}-seeds",
-        f"Mean over {comparison.seeds_in_words}, and below it the lowest and the highest of them; "
-        f"split and training change with the seed. These are no confidence intervals.",
-        (Column("Network"), *_FIGURES),
+        f"Mean over {comparison.seeds_in_words}, and below it the lowest and the highest of them "
+        f"where there are several; split and training change with the seed. These ranges are no "
+        f"confidence intervals.",
+        (Column("Network"), Column("Seeds", "count"), *_FIGURES),
         tuple(rows),
         baselines=len(comparison.baselines),
     )
@@ -44,11 +45,17 @@ def spread(comparison: Comparison) -> Table | None:
 
 def _row(entrant: Entrant) -> tuple[Cell, ...]:
     written = [result.written(_KEYS) for result in entrant.results]
-    return (entrant.name, *(_spread([one[key].value for one in written]) for key in _KEYS))
+    return (
+        entrant.name,
+        len(written),
+        *(_spread([one[key].value for one in written]) for key in _KEYS),
+    )
 
 
 def _spread(values: Sequence[float | None]) -> Measured:
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return Measured(None)
+    if len(known) == 1:
+        return Measured(known[0])
     return Measured(sum(known) / len(known), Interval(min(known), max(known), "range"))

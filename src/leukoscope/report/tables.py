@@ -14,10 +14,21 @@ from leukoscope.report import wording
 
 Cell = str | int | float | Measured | None
 Kind = Literal[
-    "text", "count", "share", "loss", "p", "points", "number", "mean", "figure", "predictive"
+    "text",
+    "count",
+    "share",
+    "range",
+    "loss",
+    "p",
+    "points",
+    "number",
+    "ratio",
+    "mean",
+    "figure",
+    "predictive",
 ]
 DIGITS = 4  # of a share
-_WITHIN = ("share", "figure", "predictive")  # kinds whose bounds are rounded outwards
+_WITHIN = ("share", "figure", "predictive")  # of which 1 should not be without an interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +74,20 @@ def shown(column: Column, cell: Cell) -> str:
     if isinstance(value, str):
         return value
     if column.kind == "predictive" and value == 1 and isinstance(cell, Measured) and cell.interval:
-        return f"at least {wording.outward(cell.interval)[0]}"
+        return f"at least {wording.ends(cell.interval)[0]}"
     return _WORDS[column.kind](value).replace("-", "−")
 
 
 def bounds(column: Column, cell: Cell) -> str:
-    """The cell's interval in words, that of a share rounded outwards; empty where it has none."""
+    """The cell's interval in words, with the digits of the figure; empty where it has none."""
     if not isinstance(cell, Measured) or cell.value is None:
         return ""
     if cell.interval is None:
         return "no interval" if column.kind in _WITHIN else ""
     if column.kind == "predictive" and cell.value == 1:
         return ""  # the value has it
-    if column.kind in _WITHIN:
-        low, high = wording.outward(cell.interval)
-    else:
-        word = _WORDS[column.kind]
-        low, high = word(cell.interval.low), word(cell.interval.high)
+    word = _WORDS[column.kind]
+    low, high = word(cell.interval.low), word(cell.interval.high)
     return f"{low} to {high}".replace("-", "−")
 
 
@@ -145,6 +153,11 @@ def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _ratio(value: float) -> str:
+    """Three digits; what is not quite 1 is never written so."""
+    return wording.share(value, 3)
+
+
 def _mean(value: float) -> str:
     return f"{value:.3f}"
 
@@ -157,10 +170,12 @@ _WORDS: dict[Kind, Callable[[float], str]] = {
     "text": str,
     "count": _count,
     "share": _share,
+    "range": _share,  # of several figures; no interval
     "loss": wording.loss,
     "p": wording.p_value,
     "points": _signed_points,
     "number": _number,
+    "ratio": _ratio,
     "mean": _mean,
     "figure": _figure,
     "predictive": _share,

@@ -8,6 +8,7 @@ from typing import Any
 from leukoscope.evaluate.intervals import Interval, Measured
 
 _SPACE = "\N{NO-BREAK SPACE}"
+_MOST_DIGITS = 8
 _NAMES = {
     "alexnet": "AlexNet",
     "googlenet": "GoogLeNet",
@@ -26,38 +27,47 @@ def network(name: str) -> str:
     return _NAMES.get(name, name)
 
 
+ROUNDING = (
+    "A figure and the ends of its interval have the same number of digits, each rounded to the "
+    "nearest; what is not quite 0 or 1 gets more digits rather than being written so."
+)
+
+
 def share(value: float | None, digits: int = 4) -> str:
-    """A number between 0 and 1 with four digits; what is not quite 1 is never written as 1."""
+    """A number between 0 and 1 with four digits; what is not quite 0 or 1 is never written so."""
     if value is None or not math.isfinite(value):
         return "–"
-    while value < 1 and round(value, digits) == 1:
-        digits += 1
-    return f"{value:.{digits}f}"
+    digits = _enough(value, digits, 1)
+    return f"{value:.0e}" if digits > _MOST_DIGITS else f"{value:.{digits}f}"
 
 
-def outward(interval: Interval, digits: int = 3) -> tuple[str, str]:
-    """The bounds of a share, the lower one rounded down and the upper one up."""
-    unit = 10**digits
-    low, high = math.floor(interval.low * unit) / unit, math.ceil(interval.high * unit) / unit
-    return f"{low:.{digits}f}", f"{high:.{digits}f}"
+def ends(interval: Interval, digits: int = 4) -> tuple[str, str]:
+    """The bounds of a share, with as many digits as the share and rounded as it is."""
+    return share(interval.low, digits), share(interval.high, digits)
 
 
 def bounded(measured: Measured) -> str:
     """A share with its interval in brackets."""
     if measured.interval is None:
         return share(measured.value) + (" (no interval)" if measured.value == 1 else "")
-    low, high = outward(measured.interval)
+    low, high = ends(measured.interval)
     return f"{share(measured.value)} [{low}, {high}]"
 
 
 def hundredths(value: float) -> str:
-    """A share in per cent, without the sign: 97.9; what is not quite 100 is never written so."""
+    """A share in per cent, without the sign: 97.9; what is not quite 0 or 100 is never written
+    so."""
     if value in (0, 1):
         return f"{100 * value:.0f}"
-    digits = 1
-    while round(100 * value, digits) == 100:
+    digits = _enough(100 * value, 1, 100)
+    return f"{100 * value:.0e}" if digits > _MOST_DIGITS else f"{100 * value:.{digits}f}"
+
+
+def _enough(value: float, digits: int, top: float) -> int:
+    """The digits with which a value that is not 0 or `top` is not written so."""
+    while digits <= _MOST_DIGITS and value not in (0, top) and round(value, digits) in (0, top):
         digits += 1
-    return f"{100 * value:.{digits}f}"
+    return digits
 
 
 def percent(value: float) -> str:

@@ -28,7 +28,7 @@ def test_bounds_are_rounded_as_the_figure_is_and_an_absent_one_is_said() -> None
 def test_a_predictive_value_of_1_is_its_bound_on_paper_and_whole_in_a_csv() -> None:
     ppv = Column("PPV", "predictive", "ppv")
     cell = Measured(1.0, Interval(0.1745, 1.0, ""))
-    assert (shown(ppv, cell), bounds(ppv, cell)) == ("at least 0.174", "")
+    assert (shown(ppv, cell), bounds(ppv, cell)) == ("at least 0.1745", "")
     assert shown(ppv, Measured(0.98, Interval(0.9, 0.99, ""))) == "0.9800"
     made = Table("t", "", (Column("Network"), ppv), (("a", cell),))
     assert whole(made)[1] == [["a", 1.0, 0.1745, 1.0]]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 
 ATTENTION = "attention.csv"
-_LOOKED_AT = 200  # test images of a training: enough for the quartiles of each class
+_LOOKED_AT = 200  # test images of a training: enough for the mean of each class
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,16 @@ def test_the_report_is_one_file_marked_as_drawn(audited: tuple[Path, Answer]) ->
     assert len(page) < 5_000_000
 
 
+def test_the_report_names_equal_files_and_what_sessions_hold(audited: tuple[Path, Answer]) -> None:
+    page = (audited[0] / "audit.html").read_text(encoding="utf-8")
+    assert "4 sets of equal pictures:" in page
+    lines = re.findall(r"^<li class=\"path\">(.+) = (.+) \(same label\)</li>$", page, re.MULTILINE)
+    assert len(lines) == 4
+    assert {frozenset(one) for one in lines} <= planted()
+    assert re.search(r"s001: \d+ images? \(\w+ \d+", page)
+    assert re.search(r"Here are \d+ of \d+, first those that are least alike", page)
+
+
 def test_a_report_without_pictures_names_them(audited: tuple[Path, Answer], tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(audited[0], copy)
@@ -322,6 +332,21 @@ def test_pictures_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / row.path).write_text(row.path)
     with pytest.raises(DataError, match=r"None of the 6 .* the first is a/0.png: a/0.png is"):
         audit(tmp_path, list(sources.find(tmp_path).samples))
+
+
+def test_the_report_shows_twins_side_by_side_and_says_why_pictures_are_missing(
+    tmp_path: Path,
+) -> None:
+    folder, out = tmp_path / "data", tmp_path / "out"
+    pictures(folder, *SMEARS.pixels[:3], SMEARS.pixels[0])
+    (folder / "a" / "none.png").write_bytes(b"words")
+    assert call("audit", folder, "--out", out, "--quiet").status == 0
+    page = (out / "audit.html").read_text(encoding="utf-8")
+    assert "4 of 5 pictures" in page
+    assert "a/none.png is not a picture" in page
+    assert "a/0.png = b/3.png (different labels: a and b)" in page
+    assert "a/0.png (label a) and b/3.png (label b): equal" in page
+    assert "Left out: random (a class has fewer than 5 images)" in page
 
 
 def test_a_table_of_groups_that_misses_images(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def shortcuts(*probes: Probe) -> list[str]:
 def test_colours_of_cells_alone_are_no_problem() -> None:
     histogram, corner = probe("colour histogram", 0.95, cells=True), probe("corner", 0.34)
     assert shortcuts(histogram, corner) == ["note", "clear"]
-    assert "the cells' own colours" in findings.shortcuts([histogram], 0.33)[0].sentence
+    assert "the cells' own colour" in findings.shortcuts([histogram], 0.33)[0].sentence
 
 
 def test_colours_are_a_problem_where_the_background_gives_the_class_away_too() -> None:
@@ -89,7 +89,7 @@ def test_partners_stay_together_in_the_listing_of_overlaps() -> None:
     overlaps = [pair(some[0], some[3], "overlap"), pair(some[1], some[2], "overlap")]
     found = findings.overlapping(some, overlaps)
     assert found.paths == ("a/0.png", "a/3.png", "a/1.png", "a/2.png")
-    assert "in 2 sets; the 4 images are of 2 different places" in found.sentence
+    assert "in 2 sets; in all there are 2 different places" in found.sentence
 
 
 def test_what_was_not_found_is_not_denied() -> None:
@@ -128,6 +128,10 @@ def test_small_sessions_are_measured_against_chance() -> None:
     found = classed(labels, [f"s{number // 2}" for number in range(120)])
     assert found.figure > 0.7  # of two images, one is always of the commonest class
     assert found.verdict == "clear"
+
+
+def test_one_class_is_said_to_be_one() -> None:
+    assert "one class only" in findings.balance(rows("aaa")).sentence
 
 
 @pytest.mark.parametrize(("labels", "session"), [("a", "s"), ("aaa", "sst"), ("ab", "st")])

@@ -67,12 +67,17 @@ def balance(rows: Sequence[Sample]) -> Finding:
     share = max(counted.values()) / len(rows)
     even = max(counted.values()) <= 3 * min(counted.values())
     label = max(sorted(counted), key=counted.__getitem__)
+    then = (
+        f"Always answering {label} is right in {share:.1%}, and so a score says something only as "
+        f"far as it is higher."
+    )
+    if len(counted) < 2:
+        then = "That is one class only, and so add another one to tell it from."
     return Finding(
         "class balance",
         "balance",
         "clear" if even and len(counted) > 1 else "note",
-        f"Images per class: {listing}. Always answering {label} is right in {share:.1%}, and so "
-        f"a score says something only as far as it is higher.",
+        f"Images per class: {listing}. {then}",
         share,
         "share",
         details={"counts": dict(sorted(counted.items()))},
@@ -141,8 +146,9 @@ def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         "leak",
         "problem",
         f"{n:,} of {_count(len(rows), 'image')} ({share:.1%}) show cells that another image shows "
-        f"too, in {_count(len(sets), 'set')}; the {len(rows):,} images are of {different:,} "
-        f"different places, and so keep each set on one side of a split (protocol scene).",
+        f"too, in {_count(len(sets), 'set')}; in all there are "
+        f"{_count(different, 'different place')}, and so keep each set on one side of a split "
+        f"(protocol scene).",
         share,
         "share",
         paths=tuple(path for one in sets for path in one)[:_LISTED],
@@ -263,22 +269,22 @@ def _shortcut(one: Probe, chance: float, marked: bool) -> Finding:
     if _resolves(one, chance) and (marked or not one.cells):
         verdict = "problem"
     if verdict == "clear":
-        then = "no more than chance may give."
+        then = "chance may give as much."
     elif not one.cells:
         then = "it shows no cell, and so crop, mask or even out what gives the class away."
-    elif verdict == "problem":
+    elif marked:
         then = (
-            "no shape is seen, and what shows no cell gives the class away too, and so even out "
-            "lamp, stain and camera."
+            "hardly a shape is seen, and what shows no cell gives the class away too, and so even "
+            "out lamp, stain and camera."
         )
     else:
-        then = "these may be the cells' own colours, and so a network must beat it."
+        then = "this may be the cells' own colour, and so a network must do better."
     return Finding(
         f"shortcut: {one.name}",
         "shortcut",
         verdict,
-        f"From {one.sees} alone, {one.accuracy:.1%} of the classes are told (always the commonest "
-        f"class: {chance:.1%}; shuffled labels: {one.shuffled:.1%}): {then}",
+        f"A simple model that sees only {one.sees} is right about {one.accuracy:.1%} of the images "
+        f"(the commonest class: {chance:.1%}; shuffled labels: {one.shuffled:.1%}): {then}",
         one.accuracy,
         "share",
         one.interval,
@@ -354,7 +360,7 @@ def price(points: Sequence[Point], left_out: Mapping[str, str]) -> Finding:
             f"{_apart(first.protocol)} and {last.balanced_accuracy:.3f} {_apart(last.protocol)}"
         )
     then = (
-        "What is lost was never knowledge about cells, and so keep that apart in every split."
+        "What is lost was never knowledge about cells, and so split the second way."
         if lost > 0.02
         else "So little or nothing is won by what a split lets through."
     )
@@ -462,8 +468,9 @@ def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
         "sessions",
         "session",
         "note",
-        f"The {_count(len(rows), 'image')} {_are(len(rows), 'look', 'looks')} taken in "
-        f"{_count(count, 'session')}. {found.reason} {then}",
+        f"The images look taken in {_count(count, 'session')}. {found.reason} {then}"
+        if len(rows) > 1
+        else found.reason,
         count,
         "sessions",
         details={"strength": found.strength, "weak": found.weak, "order": found.order},

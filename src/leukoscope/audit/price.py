@@ -112,15 +112,17 @@ def _sides(
     """The folds of each protocol that the set is large enough for, and why there are no others."""
     near, *far = groups
     sides = {"random": list(_random(targets, seed)), near: _grouped(targets, groups[near], seed)}
-    names = {embargo: _blocks_with(embargo) for embargo in _EMBARGOES}
-    sides |= {name: list(_blocks(targets, paths, embargo)) for embargo, name in names.items()}
+    blocks = {_blocks_with(gap): list(_blocks(targets, paths, gap)) for gap in _EMBARGOES}
+    if not any(blocks.values()):
+        blocks = {_blocks_with(0): []}
+    sides |= blocks
     sides |= {name: _grouped(targets, groups[name], seed) for name in far}
     left_out = {}
     for name, folds in sides.items():
         if not folds:
             unit = f"{name}s" if name in groups else "images"
             left_out[name] = f"a class has fewer than {FOLDS} {unit}"
-        elif any(2 * len(train) < len(targets) for train, _ in folds) and name in names.values():
+        elif any(2 * len(train) < len(targets) for train, _ in folds) and name in blocks:
             left_out[name] = "it would leave less than half of the images to learn from"
         elif any(len(np.unique(targets[train])) < 2 for train, _ in folds):
             left_out[name] = "it would leave one class to learn from"

@@ -260,7 +260,7 @@ def views(
             _histogram,
         ),
         "background": (
-            "the colours of the empty slide, with all cells masked",
+            "the colours of the empty slide (all cells masked)",
             lambda image: _histogram(image, background(image)),
         ),
         "border": ("the colours of a narrow frame around the picture", _border),
@@ -268,7 +268,7 @@ def views(
     }
     for vertical in ("top", "bottom"):
         for side in ("left", "right"):
-            sees = f"the {vertical} {side} corner, a fiftieth of the picture"
+            sees = f"the {vertical} {side} corner (a fiftieth of the picture)"
             looks[f"{vertical} {side} corner"] = (sees, _corner(vertical, side))
     rows = each(
         lambda image: [look(image) for _, look in looks.values()], pixels, "measuring", quiet=quiet

@@ -330,7 +330,7 @@ def test_pictures_that_cannot_be_read(tmp_path: Path) -> None:
     assert why.startswith(f"{rows[0].path} is not a picture")
     for row in rows:
         (tmp_path / row.path).write_text(row.path)
-    with pytest.raises(DataError, match=r"None of the 6 .* the first is a/0.png: a/0.png is"):
+    with pytest.raises(DataError, match=r"None of the 6 .* The first: a/0.png is not a picture"):
         audit(tmp_path, list(sources.find(tmp_path).samples))
 
 

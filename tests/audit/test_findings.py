@@ -143,8 +143,8 @@ def test_one_session_says_nothing_about_the_class() -> None:
     assert classed("abab", "ssss").verdict == "clear"
 
 
-def point(protocol: str, balanced: float) -> Point:
-    return Point(protocol, balanced, Interval(0, 1, ""), balanced, 10)
+def point(protocol: str, balanced: float, *, give: float = 0.05) -> Point:
+    return Point(protocol, balanced, Interval(balanced - give, balanced + give, ""), balanced, 10)
 
 
 def test_one_protocol_has_no_price() -> None:
@@ -158,6 +158,12 @@ def test_a_price_compares_two_protocols() -> None:
     found = findings.price([point("random", 0.7), point("scene", 0.8)], {})
     assert "is 0.700 in a random split and 0.800 with overlapping images kept" in found.sentence
     assert found.verdict == "clear"
+
+
+@pytest.mark.parametrize(("give", "verdict"), [(0.05, "problem"), (0.3, "clear")])
+def test_a_loss_within_chance_is_no_problem(give: float, verdict: str) -> None:
+    points = [point("random", 0.9), point("session", 0.7, give=give)]
+    assert findings.price(points, {}).verdict == verdict
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(60, "clear"), (49, "not run")])

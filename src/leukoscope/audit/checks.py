@@ -88,10 +88,9 @@ def audit(
     pixels, unreadable = images.load(samples, root, size=SIZE, skip_unreadable=True, quiet=quiet)
     rows = [sample for sample in samples if sample.path not in unreadable]
     if not rows:
-        path, why = min(unreadable.items())
+        first = _why(min(unreadable.items())[1], root)
         raise DataError(
-            f"None of the {len(samples):,} pictures in {root} can be read; the first is {path}: "
-            f"{_why(why, root)}"
+            f"None of the {len(samples):,} pictures in {root} can be read. The first: {first}"
         )
     checks = _Checks()
     reasons = {path: _why(why, root) for path, why in unreadable.items()}

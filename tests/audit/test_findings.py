@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from leukoscope.audit import findings
+from leukoscope.audit import clues, findings
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.findings import Finding
 from leukoscope.audit.price import Point
@@ -34,13 +34,13 @@ def probe(name: str, accuracy: float, *, cells: bool = False) -> Probe:
 
 
 def shortcuts(*probes: Probe) -> list[str]:
-    return [one.verdict for one in findings.shortcuts(probes, 0.33)]
+    return [one.verdict for one in clues.shortcuts(probes, 0.33)]
 
 
 def test_colours_of_cells_alone_are_no_problem() -> None:
     histogram, corner = probe("colour histogram", 0.95, cells=True), probe("corner", 0.34)
     assert shortcuts(histogram, corner) == ["note", "clear"]
-    assert "the cells' own colour" in findings.shortcuts([histogram], 0.33)[0].sentence
+    assert "the cells' own colour" in clues.shortcuts([histogram], 0.33)[0].sentence
 
 
 def test_colours_are_a_problem_where_the_background_gives_the_class_away_too() -> None:
@@ -52,7 +52,7 @@ def test_colours_are_a_problem_where_the_background_gives_the_class_away_too() -
 def spotted(high: float, chance: float, *, row: int = 0) -> Finding:
     bits = np.zeros((9, 9))
     bits[row, row] = high
-    return findings.information(Information(bits, chance))
+    return clues.information(Information(bits, chance))
 
 
 def test_the_highest_place_of_chance_is_no_problem() -> None:
@@ -149,13 +149,13 @@ def point(protocol: str, balanced: float, *, give: float = 0.05) -> Point:
 
 def test_one_protocol_has_no_price() -> None:
     why = {"scene": "a class has fewer than 5 scenes"}
-    found = findings.price([], why)
+    found = clues.price([], why)
     assert found.verdict == "not run"
     assert "scene (a class has fewer than 5 scenes)" in found.sentence
 
 
 def test_a_price_compares_two_protocols() -> None:
-    found = findings.price([point("random", 0.7), point("scene", 0.8)], {})
+    found = clues.price([point("random", 0.7), point("scene", 0.8)], {})
     assert "is 0.700 in a random split and 0.800 with overlapping images kept" in found.sentence
     assert found.verdict == "clear"
 
@@ -163,13 +163,13 @@ def test_a_price_compares_two_protocols() -> None:
 @pytest.mark.parametrize(("give", "verdict"), [(0.05, "problem"), (0.3, "clear")])
 def test_a_loss_within_chance_is_no_problem(give: float, verdict: str) -> None:
     points = [point("random", 0.9), point("session", 0.7, give=give)]
-    assert findings.price(points, {}).verdict == verdict
+    assert clues.price(points, {}).verdict == verdict
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(60, "clear"), (49, "not run")])
 def test_few_images_clear_no_label(count: int, verdict: str) -> None:
     own = ["a"] * count + ["b"] * 60
-    found = findings.doubtful([], ["p"] * len(own), own, ["a", "b"])
+    found = clues.doubtful([], ["p"] * len(own), own, ["a", "b"])
     assert found.verdict == verdict
     assert "confidence" not in found.sentence
 

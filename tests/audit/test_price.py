@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from leukoscope.audit import findings
+from leukoscope.audit import clues
 from leukoscope.audit.price import FOREST, Rows, forest, price
 from leukoscope.audit.shortcuts import colour_histogram
 from leukoscope.data.synthetic import CLASSES, draw
@@ -49,7 +49,7 @@ def test_each_model_has_its_curve() -> None:
     assert {point.accuracy for point in curves["all-knowing"]} == {1.0}
     assert len({len(train) for train, _ in asked}) == 1
     assert not any(set(train.tolist()) & set(test.tolist()) for train, test in asked)
-    said = findings.price(found, left_out).sentence
+    said = clues.price(found, left_out).sentence
     assert said.lower().count("the balanced accuracy of") == 2
     assert "; the balanced accuracy of all-knowing is 1.000 in a random split" in said
     assert left_out["blocks of files, embargo 37"].startswith("it would leave less than half")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope import __version__
-from leukoscope.audit import duplicates, findings, price, quality, sessions, shortcuts
+from leukoscope.audit import clues, duplicates, findings, price, quality, sessions, shortcuts
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.findings import Finding
 from leukoscope.audit.price import Learner
@@ -181,7 +181,7 @@ def _labels(
         None,
     )
     if information is not None:
-        checks.found.append(findings.information(information))
+        checks.found.append(clues.information(information))
     known = {"scene": probed.scenes}
     if together is not None:
         known["session"] = [together.session[row] for row in some]
@@ -225,7 +225,7 @@ class _Probed:
         self.enough()
         chance = float(np.bincount(self.targets).max() / len(self.targets))
         probes = shortcuts.probe(self.views, self.targets, self.scenes, quiet=self.quiet)
-        return findings.shortcuts(probes, chance)
+        return clues.shortcuts(probes, chance)
 
     def price(self, groups: Mapping[str, Sequence[str]], networks: Mapping[str, Train]) -> Finding:
         """The figures of the forest and the networks, ever further from what they learned."""
@@ -233,14 +233,14 @@ class _Probed:
         learners = {price.FOREST: price.forest(histograms, self.targets)}
         learners |= {name: train(self.pixels, self.targets) for name, train in networks.items()}
         points, left_out = price.price(learners, self.targets, self.paths, groups, quiet=self.quiet)
-        return findings.price(points, left_out)
+        return clues.price(points, left_out)
 
     def doubtful(self) -> Finding:
         """The labels that forests contradict which never saw the scene."""
         self.enough()
         doubted = shortcuts.contradicted(self.views, self.targets, self.scenes)
         own = [self.labels[target] for target in self.targets]
-        return findings.doubtful(doubted, self.paths, own, self.labels)
+        return clues.doubtful(doubted, self.paths, own, self.labels)
 
 
 def _some(scenes: Sequence[str]) -> NDArray[np.int64]:

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from leukoscope.audit import duplicates, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
-from leukoscope.audit.price import FOREST, Point
 from leukoscope.audit.sessions import Sessions
-from leukoscope.audit.shortcuts import Information, Probe
 from leukoscope.data import splits
 from leukoscope.data.samples import Sample
 from leukoscope.evaluate.intervals import Interval
@@ -21,10 +19,7 @@ Verdict = Literal["clear", "note", "problem", "not run"]
 KINDS = ("leak", "shortcut", "session", "label", "quality", "balance")
 
 _SEEDS = 20  # random splits whose leaks are counted
-_LISTED = 200  # paths in a finding; the tables beside it hold all
-_SKILL = 0.5  # of the commonest class's errors that a probe gets right: a problem, not a note
-_ABOVE = 1.5  # times the highest place of twenty maps of shuffled labels: not one in a hundred
-_DOUBT = 50  # images of a class, of fewer of which one cannot say that no label is doubtful
+LISTED = 200  # paths in a finding; the tables beside it hold all
 _PURE, _MIXED = 0.5, 0.1  # of the images that chance gets wrong, right by their session's class
 
 
@@ -43,6 +38,16 @@ class Finding:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+def count(number: int, noun: str) -> str:
+    """1 image, 3,256 images."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def are(number: int, many: str, one: str) -> str:
+    """The word that goes with so many."""
+    return one if number == 1 else many
+
+
 def readable(unreadable: Mapping[str, str], total: int) -> Finding:
     n = len(unreadable)
     if not n:
@@ -52,12 +57,12 @@ def readable(unreadable: Mapping[str, str], total: int) -> Finding:
         "readable",
         "quality",
         "problem",
-        f"{n:,} of {_count(total, 'picture')} cannot be read, and {_are(n, 'take', 'takes')} no "
-        f"part in the rest, and so repair or remove {_are(n, 'them', 'it')}.",
+        f"{n:,} of {count(total, 'picture')} cannot be read, and {are(n, 'take', 'takes')} no "
+        f"part in the rest, and so repair or remove {are(n, 'them', 'it')}.",
         n,
         "images",
-        paths=tuple(sorted(unreadable))[:_LISTED],
-        details={"of": total, "reasons": dict(sorted(unreadable.items())[:_LISTED])},
+        paths=tuple(sorted(unreadable))[:LISTED],
+        details={"of": total, "reasons": dict(sorted(unreadable.items())[:LISTED])},
     )
 
 
@@ -92,19 +97,19 @@ def equal(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     copies = Counter(row.sha256 for row in rows)
     extra = sum(n - 1 for n in copies.values())
     more = sum(map(len, sets)) - len(sets) - extra
-    copied = f"{_count(extra, 'file')} {_are(extra, 'are copies', 'is a copy')} of another one"
-    also = f"{_count(more, 'picture')} {_are(more, 'have', 'has')} the pixels of another one"
+    copied = f"{count(extra, 'file')} {are(extra, 'are copies', 'is a copy')} of another one"
+    also = f"{count(more, 'picture')} {are(more, 'have', 'has')} the pixels of another one"
     parts = [f"{copied}, byte for byte"] * bool(extra) + [also] * bool(more)
     return Finding(
         "equal files",
         "leak",
         "problem",
-        f"{', and '.join(parts)}, in {_count(len(sets), 'set')} of equal pictures: a copy in the "
+        f"{', and '.join(parts)}, in {count(len(sets), 'set')} of equal pictures: a copy in the "
         f"test set is known by heart, and so keep one of each set.",
         extra,
         "images",
-        paths=tuple(path for one in sets for path in one)[:_LISTED],
-        details={"sets": sets[:_LISTED]},
+        paths=tuple(path for one in sets for path in one)[:LISTED],
+        details={"sets": sets[:LISTED]},
     )
 
 
@@ -145,13 +150,13 @@ def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         "overlapping fields",
         "leak",
         "problem",
-        f"{n:,} of {_count(len(rows), 'image')} ({share:.1%}) show cells that another image shows "
-        f"too, in {_count(len(sets), 'set')}; in all there are "
-        f"{_count(different, 'different place')}, and so keep each set on one side of a split "
+        f"{n:,} of {count(len(rows), 'image')} ({share:.1%}) show cells that another image shows "
+        f"too, in {count(len(sets), 'set')}; in all there are "
+        f"{count(different, 'different place')}, and so keep each set on one side of a split "
         f"(protocol scene).",
         share,
         "share",
-        paths=tuple(path for one in sets for path in one)[:_LISTED],
+        paths=tuple(path for one in sets for path in one)[:LISTED],
         details={"pairs": len(overlaps), "scenes": different, "sets": len(sets)},
     )
 
@@ -191,7 +196,7 @@ def given_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         found.share,
         "share",
         paths=tuple(dict.fromkeys(p for one in found.pairs for p in (one.path_a, one.path_b)))[
-            :_LISTED
+            :LISTED
         ],
     )
 
@@ -207,9 +212,9 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     same = sum(one.common >= duplicates.SAME for one in across)
     parts = len(across) - same
     said = (
-        f"{_count(same, 'pair')} {_are(same, 'show', 'shows')} the same field under two labels, "
+        f"{count(same, 'pair')} {are(same, 'show', 'shows')} the same field under two labels, "
         f"and so one of the two is wrong: look at both.",
-        f"{_count(parts, 'pair')} {_are(parts, 'show', 'shows')} a part of the same field under "
+        f"{count(parts, 'pair')} {are(parts, 'show', 'shows')} a part of the same field under "
         f"two labels: one of the two is wrong, or each is named after another cell.",
     )
     return Finding(
@@ -219,7 +224,7 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         " ".join(sentence for sentence, n in zip(said, (same, parts), strict=True) if n),
         len(across),
         "pairs",
-        paths=tuple(path for one in across for path in (one.path_a, one.path_b))[:_LISTED],
+        paths=tuple(path for one in across for path in (one.path_a, one.path_b))[:LISTED],
         details={"same_field": same},
     )
 
@@ -230,194 +235,22 @@ def joined(known: Sequence[str], together: Sequence[str]) -> Finding:
     for name, first in zip(known, together, strict=True):
         members[first].add(name)
     connected = sorted(name for names in members.values() if len(names) > 1 for name in names)
-    count = len(set(known))
+    total = len(set(known))
     if not connected:
-        none = f"No two of the {count:,} groups were found to share a field."
-        if count == 1:
+        none = f"No two of the {total:,} groups were found to share a field."
+        if total == 1:
             none = "There is one group only, which shares its fields with no other."
         return Finding("groups with common fields", "leak", "clear", none, 0, "groups")
     return Finding(
         "groups with common fields",
         "leak",
         "problem",
-        f"{len(connected):,} of {count:,} groups share fields with another one: one patient under "
+        f"{len(connected):,} of {total:,} groups share fields with another one: one patient under "
         f"two names, or an image in the wrong group, and so check them. Here they are kept "
         f"together.",
         len(connected),
         "groups",
-        details={"groups": connected[:_LISTED]},
-    )
-
-
-def shortcuts(probes: Sequence[Probe], chance: float) -> list[Finding]:
-    """A finding for each probe. What cells add to gives the label away for a good reason, too: it
-    is a problem only where something that shows no cell gives it away as well."""
-    marked = any(_resolves(one, chance) for one in probes if not one.cells)
-    return [_shortcut(one, chance, marked) for one in probes]
-
-
-def _found(one: Probe, chance: float) -> bool:
-    return one.interval.low > max(one.shuffled_interval.high, chance)
-
-
-def _resolves(one: Probe, chance: float) -> bool:
-    return _found(one, chance) and one.skill(chance) >= _SKILL
-
-
-def _shortcut(one: Probe, chance: float, marked: bool) -> Finding:
-    verdict: Verdict = "note" if _found(one, chance) else "clear"
-    if _resolves(one, chance) and (marked or not one.cells):
-        verdict = "problem"
-    if verdict == "clear":
-        then = "chance may give as much."
-    elif not one.cells:
-        then = "it shows no cell, and so crop, mask or even out what gives the class away."
-    elif marked:
-        then = (
-            "hardly a shape is seen, and what shows no cell gives the class away too, and so even "
-            "out lamp, stain and camera."
-        )
-    else:
-        then = "this may be the cells' own colour, and so a network must do better."
-    return Finding(
-        f"shortcut: {one.name}",
-        "shortcut",
-        verdict,
-        f"A simple model that sees only {one.sees} is right about {one.accuracy:.1%} of the images "
-        f"(the commonest class: {chance:.1%}; shuffled labels: {one.shuffled:.1%}): {then}",
-        one.accuracy,
-        "share",
-        one.interval,
-        details={
-            "balanced_accuracy": one.balanced_accuracy,
-            "majority": chance,
-            "shuffled": one.shuffled,
-            "shuffled_interval": asdict(one.shuffled_interval),
-            "cells": one.cells,
-        },
-    )
-
-
-def information(found: Information) -> Finding:
-    bits = found.bits
-    high, typical = float(bits.max()), float(np.median(bits))
-    row, column = (int(i) for i in np.unravel_index(bits.argmax(), bits.shape))
-    vertical = ("upper", "middle", "lower")[3 * row // len(bits)]
-    side = ("left", "centre", "right")[3 * column // len(bits)]
-    spot = high > 0.1 and high > 3 * max(typical, 0.01) and high > _ABOVE * found.chance
-    middle = vertical == "middle" and side == "centre"
-    then = "No place of the picture says more about the label than chance and its neighbours do."
-    if spot:
-        then = (
-            "In pictures of one cell in the middle that is the cell; otherwise it is a mark or "
-            "the lamp, and so look at what lies there."
-            if middle
-            else "Unless the cells lie just there, that is a mark or the lamp, and so crop or "
-            "cover it."
-        )
-    said = (
-        f"{then} The highest, {vertical} {side}, says {high:.2f} bits, the typical one "
-        f"{typical:.2f}, and the highest with shuffled labels {found.chance:.2f}."
-        if not spot
-        else f"The brightness of one place, {vertical} {side}, says much about the label: "
-        f"{high:.2f} bits, where the typical place says {typical:.2f} and shuffled labels give at "
-        f"most {found.chance:.2f}. {then}"
-    )
-    return Finding(
-        "information map",
-        "shortcut",
-        "clear" if not spot else "note" if middle else "problem",
-        said,
-        high,
-        "bits",
-        details={"median": typical, "chance": found.chance},
-    )
-
-
-def price(points: Sequence[Point], left_out: Mapping[str, str]) -> Finding:
-    """`left_out` says why which protocols have no point."""
-    protocols = list(dict.fromkeys(point.protocol for point in points))
-    why = "; ".join(f"{name} ({reason})" for name, reason in left_out.items())
-    if len(protocols) < 2:
-        return Finding(
-            "price of leaking",
-            "leak",
-            "not run",
-            f"This check was not run: it compares two ways of keeping images apart. Left out: "
-            f"{why}.",
-            details={"left_out": dict(left_out)},
-        )
-    curves: dict[str, list[Point]] = defaultdict(list)
-    for point in points:
-        curves[point.model].append(point)
-    lost, sure, said = 0.0, False, []
-    for model, curve in curves.items():
-        first, last = curve[0], min(curve[1:], key=lambda point: point.balanced_accuracy)
-        lost = max(lost, first.balanced_accuracy - last.balanced_accuracy)
-        sure |= first.accuracy > last.interval.high
-        who = "a forest that sees colours only" if model == FOREST else model
-        said.append(
-            f"the balanced accuracy of {who} is {first.balanced_accuracy:.3f} "
-            f"{_apart(first.protocol)} and {last.balanced_accuracy:.3f} {_apart(last.protocol)}"
-        )
-    then = "So little or nothing is won by what a split lets through."
-    if lost > 0.02 and sure:
-        then = "What is lost was never knowledge about cells, and so split the second way."
-    elif lost > 0.02:
-        then = "With so few images, chance may make such a difference."
-    sentence = f"{'; '.join(said)}. {then}"
-    return Finding(
-        "price of leaking",
-        "leak",
-        "clear" if lost <= 0.02 or not sure else "problem" if lost > 0.05 else "note",
-        sentence[0].upper() + sentence[1:],
-        lost,
-        "balanced accuracy",
-        details={"points": [asdict(point) for point in points], "left_out": dict(left_out)},
-    )
-
-
-def _apart(protocol: str) -> str:
-    known = {
-        "random": "in a random split",
-        "scene": "with overlapping images kept together",
-        "session": "with sessions kept together",
-    }
-    return known.get(protocol, f"with {protocol} kept together")
-
-
-def doubtful(
-    doubted: Sequence[tuple[int, int]],
-    paths: Sequence[str],
-    own: Sequence[str],
-    labels: Sequence[str],
-) -> Finding:
-    """Rows with the label that they look like more, as of `shortcuts.contradicted`; `own` has the
-    label of each row."""
-    counts = Counter(own)
-    label = min(sorted(counts), key=counts.__getitem__)
-    if not doubted and counts[label] < _DOUBT:
-        said = (
-            f"This cannot be told: of {label} there {_are(counts[label], 'are', 'is')} "
-            f"{_count(counts[label], 'image')} only, and some {_DOUBT} of each class are needed to "
-            f"know how it looks."
-        )
-        return Finding("doubtful labels", "label", "not run", said)
-    if not doubted:
-        said = "No image was found to look clearly more like another class than its own."
-        return Finding("doubtful labels", "label", "clear", said, 0, "images")
-    n = len(doubted)
-    listing = {paths[row]: labels[answer] for row, answer in doubted}
-    return Finding(
-        "doubtful labels",
-        "label",
-        "note",
-        f"{_count(n, 'image')} {_are(n, 'look', 'looks')} more like another class, by colours and "
-        f"coarse shapes, and so {_are(n, 'are', 'is')} worth a second look.",
-        n,
-        "images",
-        paths=tuple(listing)[:_LISTED],
-        details={"looks_like": dict(list(listing.items())[:_LISTED])},
+        details={"groups": connected[:LISTED]},
     )
 
 
@@ -442,7 +275,7 @@ def strange(rows: Sequence[Sample], odd: Mapping[str, Sequence[int]]) -> list[Fi
         if flat and name != "one colour all over":
             said = f"No image is {name}, apart from those of one colour."
         if n:
-            said = f"{n:,} of {_count(len(rows), 'image')} {_are(n, 'are', 'is')} {name}. "
+            said = f"{n:,} of {count(len(rows), 'image')} {are(n, 'are', 'is')} {name}. "
             said += _TO_DO[name]
         findings.append(
             Finding(
@@ -452,14 +285,14 @@ def strange(rows: Sequence[Sample], odd: Mapping[str, Sequence[int]]) -> list[Fi
                 said,
                 n,
                 "images",
-                paths=tuple(rows[row].path for row in which[:_LISTED]),
+                paths=tuple(rows[row].path for row in which[:LISTED]),
             )
         )
     return findings
 
 
 def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
-    count = len(set(found.session))
+    total = len(set(found.session))
     then = (
         "So ask when and where they were taken, and give that with --groups."
         if found.weak
@@ -469,10 +302,10 @@ def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
         "sessions",
         "session",
         "note",
-        f"The images look taken in {_count(count, 'session')}. {found.reason} {then}"
+        f"The images look taken in {count(total, 'session')}. {found.reason} {then}"
         if len(rows) > 1
         else found.reason,
-        count,
+        total,
         "sessions",
         details={"strength": found.strength, "weak": found.weak, "order": found.order},
     )
@@ -480,7 +313,7 @@ def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
 
 def agreement(inferred: Sessions, known: Sequence[str]) -> Finding:
     agreed = sessions.agreement(inferred.session, known)
-    groups = _count(len(set(known)), "group")
+    groups = count(len(set(known)), "group")
     return Finding(
         "agreement",
         "session",
@@ -538,7 +371,7 @@ def classes(rows: Sequence[Sample], session: Sequence[str], *, given: bool = Fal
         "session",
         verdict,
         f"Whoever knows the {what} of an image, and answers the class that is commonest there, is "
-        f"right in {share:.1%}, by chance in {chance:.1%} ({_count(len(names), what)} of two or "
+        f"right in {share:.1%}, by chance in {chance:.1%} ({count(len(names), what)} of two or "
         f"more images): {then}",
         share,
         "share",
@@ -551,11 +384,3 @@ def _purity(targets: NDArray[np.int64], places: NDArray[np.int64]) -> float:
     table = np.zeros((int(places.max()) + 1, int(targets.max()) + 1), np.int64)
     np.add.at(table, (places, targets), 1)
     return float(table.max(axis=1).sum() / len(targets))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
-def _are(number: int, many: str, one: str) -> str:
-    return one if number == 1 else many

@@ -83,7 +83,7 @@ def test_what_was_planted_is_found(audited: tuple[Path, Answer]) -> None:
         assert said[check] == "problem"
     assert said["shortcut: bottom right corner"] in ("problem", "note")
     assert said["labels of twins"] == said["readable"] == "clear"
-    assert "not run" not in said.values()
+    assert [check for check, verdict in said.items() if verdict == "not run"] == ["doubtful labels"]
 
 
 def test_findings_are_as_documented(audited: tuple[Path, Answer]) -> None:
@@ -107,6 +107,16 @@ def test_the_report_is_one_file_marked_as_drawn(audited: tuple[Path, Answer]) ->
     assert not re.search(r"(?:src|href)=[\"'](?!data:|#)", page)
     assert page.count("<img") > 10
     assert len(page) < 5_000_000
+
+
+def test_the_report_names_equal_files_and_what_sessions_hold(audited: tuple[Path, Answer]) -> None:
+    page = (audited[0] / "audit.html").read_text(encoding="utf-8")
+    assert "4 sets of equal pictures:" in page
+    lines = re.findall(r"^<li class=\"path\">(.+) = (.+) \(same label\)</li>$", page, re.MULTILINE)
+    assert len(lines) == 4
+    assert {frozenset(one) for one in lines} <= planted()
+    assert re.search(r"s001: \d+ images? \(\w+ \d+", page)
+    assert re.search(r"Here are \d+ of \d+, first those that are least alike", page)
 
 
 def test_a_report_without_pictures_names_them(audited: tuple[Path, Answer], tmp_path: Path) -> None:
@@ -294,7 +304,10 @@ def test_equal_black_or_white_pictures(tmp_path: Path, level: int | None) -> Non
     one = SMEARS.pixels[0] if level is None else np.full((64, 64, 3), level, np.uint8)
     found = audit(tmp_path, pictures(tmp_path, *[one] * 14))
     assert found["equal files"].figure == 13
-    assert found["labels of twins"].verdict == "problem"
+    assert "in 1 set of equal pictures" in found["equal files"].sentence
+    assert not any(re.search(r"Error|n_splits", one.sentence) for one in found.values())
+    shown = "problem" if level is None else "clear"  # one colour shows no cells
+    assert found["labels of twins"].verdict == found["overlapping fields"].verdict == shown
     assert not any(
         one.verdict == "problem" for check, one in found.items() if check.startswith("shortcut: ")
     )
@@ -315,10 +328,27 @@ def test_pictures_that_cannot_be_read(tmp_path: Path) -> None:
     found = audit(tmp_path, list(sources.find(tmp_path).samples))
     assert found["readable"].verdict == "problem"
     assert found["readable"].paths == (rows[0].path,)
+    why = found["readable"].details["reasons"][rows[0].path]
+    assert why.startswith(f"{rows[0].path} is not a picture")
     for row in rows:
         (tmp_path / row.path).write_text(row.path)
-    with pytest.raises(DataError, match=r"None of the 6 pictures in .* can be read"):
+    with pytest.raises(DataError, match=r"None of the 6 .* The first: a/0.png is not a picture"):
         audit(tmp_path, list(sources.find(tmp_path).samples))
+
+
+def test_the_report_shows_twins_side_by_side_and_says_why_pictures_are_missing(
+    tmp_path: Path,
+) -> None:
+    folder, out = tmp_path / "data", tmp_path / "out"
+    pictures(folder, *SMEARS.pixels[:3], SMEARS.pixels[0])
+    (folder / "a" / "none.png").write_bytes(b"words")
+    assert call("audit", folder, "--out", out, "--quiet").status == 0
+    page = (out / "audit.html").read_text(encoding="utf-8")
+    assert "4 of 5 pictures" in page
+    assert "a/none.png is not a picture" in page
+    assert "a/0.png = b/3.png (different labels: a and b)" in page
+    assert "a/0.png (label a) and b/3.png (label b): equal" in page
+    assert "Left out: random (a class has fewer than 5 images)" in page
 
 
 def test_a_table_of_groups_that_misses_images(tmp_path: Path) -> None:
@@ -350,7 +380,7 @@ def test_known_groups_stand_in_for_sessions(smears: Path, tmp_path: Path) -> Non
     out = tmp_path / "out"
     answer = call("audit", smears, "--out", out, "--quiet", "--groups", table)
     assert answer.status == 0, answer.err
-    assert "adjusted Rand index of" in answer.out
+    assert "groups that were given agree by" in answer.out
     with (out / "sessions.csv").open(encoding="utf-8", newline="") as file:
         written = {row["path"]: row["session"] for row in csv.DictReader(file)}
     assert written == {field.path: field.session for field in SMEARS.fields}
@@ -407,4 +437,6 @@ def test_a_check_that_raises_is_not_run(tmp_path: Path, monkeypatch: pytest.Monk
     for check in ("overlapping fields", "odd images"):
         assert found[check].verdict == "not run"
         assert "no such luck" in found[check].sentence
+        assert "RuntimeError" not in found[check].sentence
+        assert found[check].details["error"] == "RuntimeError: no such luck"
     assert "random split" not in found

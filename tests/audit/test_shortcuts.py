@@ -11,10 +11,13 @@ from leukoscope.audit.shortcuts import (
     MAP_SIDE,
     Probe,
     View,
+    _bits,
+    _dealt,
     background,
     colour_forest,
     colour_histogram,
     contradicted,
+    grouped,
     information,
     majority,
     probe,
@@ -22,6 +25,7 @@ from leukoscope.audit.shortcuts import (
 )
 from leukoscope.data.images import Facts
 from leukoscope.data.synthetic import CLASSES, Smears, draw
+from leukoscope.errors import DataError
 
 
 def noise(count: int = 5) -> NDArray[np.uint8]:
@@ -139,13 +143,57 @@ def test_file_facts_that_go_with_the_class_are_found() -> None:
 def test_the_information_map_lights_up_where_the_mark_is() -> None:
     smears = draw(per_class=60, size=64, seed=3, looks="same", marks="label")
     targets = np.array([CLASSES.index(field.label) for field in smears.fields])
-    bits = information(smears.pixels, targets)
+    scenes = [field.scene for field in smears.fields]
+    found = information(smears.pixels, targets, scenes)
+    bits = found.bits
     assert bits.shape == (MAP_SIDE, MAP_SIDE)
     row, column = np.unravel_index(bits.argmax(), bits.shape)
     assert min(row, column) > 0.6 * MAP_SIDE
     assert bits.max() > 5 * max(0.02, np.median(bits))
-    clean = information(draw(per_class=60, size=64, seed=3, looks="same").pixels, targets)
-    assert clean.max() < 0.5 * bits.max()
+    assert bits.max() > 3 * found.chance
+    same = draw(per_class=60, size=64, seed=3, looks="same")
+    clean = information(same.pixels, targets, scenes)
+    assert clean.bits.max() < 0.5 * bits.max()
+
+
+def test_shuffled_labels_light_up_no_more_than_chance() -> None:
+    smears = draw(per_class=8, size=64, seed=5, looks="same")
+    paths = [field.path for field in smears.fields]
+    for seed in range(5):
+        targets = np.random.default_rng(seed).permutation(np.arange(len(paths)) % 4)
+        found = information(smears.pixels, targets, paths)
+        assert found.bits.max() < 1.5 * found.chance
+
+
+def test_bits_are_those_of_scikit_learn() -> None:
+    from sklearn.metrics import mutual_info_score
+
+    rng = np.random.default_rng(0)
+    levels, dealt = rng.integers(0, 8, (40, 5)).astype(np.uint8), rng.integers(0, 3, (2, 40))
+    found = _bits(levels, dealt)
+    for row, labels in enumerate(dealt):
+        for place, column in enumerate(levels.T):
+            expected = mutual_info_score(labels, column) / np.log(2)
+            assert found[row, place] == pytest.approx(expected, abs=1e-5)
+
+
+def test_labels_are_dealt_to_whole_scenes() -> None:
+    targets = np.repeat([0, 1, 2, 0, 1], 4)
+    scenes = [f"{number}" for number in np.repeat(range(5), 4)]
+    dealt = _dealt(targets, scenes, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.bincount(dealt), np.bincount(targets))
+    assert all(len(set(dealt[start : start + 4])) == 1 for start in range(0, 20, 4))
+
+
+def test_too_few_scenes_are_said_plainly() -> None:
+    with pytest.raises(DataError, match="too few scenes in a class: 1, and 5 folds"):
+        grouped(np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], folds=5, seed=0)
+
+
+def test_a_rare_class_keeps_no_other_from_being_probed() -> None:
+    targets = np.array([0] * 6 + [1] * 6 + [2])
+    folds = grouped(targets, [str(row) for row in range(13)], folds=5, seed=0)
+    assert sorted(row for _, test in folds for row in test) == list(range(13))
 
 
 def test_the_background_is_where_no_cell_is() -> None:

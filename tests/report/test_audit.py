@@ -6,6 +6,7 @@ import pytest
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.registration import TURNS
 from leukoscope.report.audit import outlines
+from leukoscope.report.audit import turned as in_words
 
 
 def turned(image: np.ndarray, turn: int) -> np.ndarray:
@@ -38,3 +39,16 @@ def test_the_corners_show_the_same_in_both(turn: str) -> None:
     assert corners(a, in_a) == corners(b, in_b)
     assert in_a == [(0.3, 0.0), (1.0, 0.0), (1.0, 0.8), (0.3, 0.8)]
     assert len(corners(a, in_a)) == 4
+
+
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        ("", ""),
+        ("rot270", ", turned by 270°"),
+        ("mirror", ", mirrored"),
+        ("mirror-rot90", ", mirrored and turned by 90°"),
+    ],
+)
+def test_a_turn_is_said_in_words(turn: str, said: str) -> None:
+    assert in_words(turn) == said

@@ -1,5 +1,6 @@
 """Runs the checks of an audit, one after the other, and writes down what they found."""
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leukoscope import __version__
-from leukoscope.audit import duplicates, findings, price, quality, sessions, shortcuts
+from leukoscope.audit import clues, duplicates, findings, price, quality, sessions, shortcuts
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.findings import Finding
 from leukoscope.audit.price import Learner
@@ -49,13 +50,16 @@ class _Checks:
 
     def run(self, check: str, kind: str, work: Callable[[], T], otherwise: T) -> T:
         """What `work` gives, or `otherwise` and a finding that says why there is nothing."""
+        details: dict[str, str] = {}
         try:
             return work()
         except LeukoscopeError as error:
             why = str(error)
         except Exception as error:  # any library may raise anything on a set nobody has seen
-            why = f"{type(error).__name__}: {reason(error)}."
-        self.found.append(Finding(check, kind, "not run", f"This check was not run: {why}"))
+            why = f"It failed on these images ({reason(error)})."
+            details = {"error": f"{type(error).__name__}: {error}"}
+        said = f"This check was not run. {why}"
+        self.found.append(Finding(check, kind, "not run", said, details=details))
         return otherwise
 
     def has(self, check: str) -> bool:
@@ -84,11 +88,15 @@ def audit(
     pixels, unreadable = images.load(samples, root, size=SIZE, skip_unreadable=True, quiet=quiet)
     rows = [sample for sample in samples if sample.path not in unreadable]
     if not rows:
-        raise DataError(f"None of the {len(samples):,} pictures in {root} can be read.")
+        first = _why(min(unreadable.items())[1], root)
+        raise DataError(
+            f"None of the {len(samples):,} pictures in {root} can be read. The first: {first}"
+        )
     if groups is not None:
         with_groups(rows, groups)  # before the work: one that misses images is refused
     checks = _Checks()
-    checks.found.append(findings.readable(unreadable, len(samples)))
+    reasons = {path: _why(why, root) for path, why in unreadable.items()}
+    checks.found.append(findings.readable(reasons, len(samples)))
     checks.found.append(findings.balance(rows))
     facts = [images.facts(root / row.path) for row in rows]
 
@@ -99,21 +107,27 @@ def audit(
         lambda: duplicates.find_overlaps(rows, pixels, quiet=quiet),
         none,
     )
+    flat = duplicates.flat(rows, pixels)
+    # Of those of one colour, which show no field, only copies of a file are kept on one side.
+    overlaps = [
+        one for one in overlaps if one.kind == "equal bytes" or not flat & {one.path_a, one.path_b}
+    ]
+    fields = [one for one in overlaps if not flat & {one.path_a, one.path_b}]
     scenes = duplicates.scenes(rows, overlaps)
     checks.add("equal files", "leak", lambda: [findings.equal(rows, overlaps)])
     if not checks.has("overlapping fields"):
-        checks.add("overlapping fields", "leak", lambda: [findings.overlapping(scenes, overlaps)])
+        checks.add("overlapping fields", "leak", lambda: [findings.overlapping(rows, fields)])
         checks.add("random split", "leak", lambda: [findings.random_split(rows, overlaps)])
-        checks.add("labels of twins", "label", lambda: [findings.twins(rows, overlaps)])
+        checks.add("labels of twins", "label", lambda: [findings.twins(rows, fields)])
     if any(row.split for row in rows):
         checks.add("given split", "leak", lambda: [findings.given_split(rows, overlaps)])
 
-    together = _sessions(checks, rows, pixels, facts, overlaps, groups, quiet)
+    together = _sessions(checks, rows, pixels, facts, fields, groups, quiet)
     information = _labels(checks, rows, pixels, facts, scenes, together, networks or {}, quiet)
     checks.add(
         "odd images",
         "quality",
-        lambda: findings.strange(rows, quality.measure(pixels, quiet=quiet)),
+        lambda: findings.strange(rows, quality.odd(quality.measure(pixels, quiet=quiet))),
     )
     if groups is not None and together is not None:
         rows = [replace(r, group=name) for r, name in zip(rows, together.session, strict=True)]
@@ -124,6 +138,11 @@ def audit(
         information=information,
         findings=tuple(checks.found),
     )
+
+
+def _why(message: str, root: Path) -> str:
+    """The reason without the folder, which is the same for all."""
+    return message.replace(f"{root}{os.sep}", "", 1)
 
 
 def _labels(
@@ -155,23 +174,24 @@ def _labels(
         [scenes[row] for row in some],
         [rows[row].path for row in some],
         [facts[row] for row in some],
+        labels,
         quiet,
     )
     checks.add("shortcuts", "shortcut", probed.shortcuts)
     information = checks.run(
         "information map",
         "shortcut",
-        lambda: shortcuts.information(probed.pixels, probed.targets),
+        lambda: shortcuts.information(probed.pixels, probed.targets, probed.scenes),
         None,
     )
     if information is not None:
-        checks.found.append(findings.information(information))
+        checks.found.append(clues.information(information))
     known = {"scene": probed.scenes}
     if together is not None:
         known["session"] = [together.session[row] for row in some]
-    checks.add("price of leaking", "leak", lambda: probed.price(known, networks))
-    checks.add("doubtful labels", "label", lambda: [probed.doubtful(labels)])
-    return information
+    checks.add("price of leaking", "leak", lambda: [probed.price(known, networks)])
+    checks.add("doubtful labels", "label", lambda: [probed.doubtful()])
+    return None if information is None else information.bits
 
 
 @dataclass(frozen=True)  # without slots, for the cached property
@@ -183,6 +203,7 @@ class _Probed:
     scenes: list[str]
     paths: list[str]
     facts: list[images.Facts]
+    labels: list[str]  # of the targets
     quiet: bool
 
     @cached_property
@@ -190,26 +211,40 @@ class _Probed:
         """What the probes see, measured once."""
         return shortcuts.views(self.pixels, facts=self.facts, paths=self.paths, quiet=self.quiet)
 
+    def enough(self) -> None:
+        """Nothing, or `DataError` when fewer than two classes have a scene for each fold."""
+        scenes_of = [
+            len({self.scenes[row] for row in np.flatnonzero(self.targets == target)})
+            for target in range(len(self.labels))
+        ]
+        fewest, label = sorted(zip(scenes_of, self.labels, strict=True))[-2]
+        if fewest < price.FOLDS:
+            raise DataError(
+                f"There are too few scenes in class {label}: {fewest}, and five folds need "
+                f"{price.FOLDS}."
+            )
+
     def shortcuts(self) -> list[Finding]:
         """How well each thing that is no cell gives the label away."""
+        self.enough()
         chance = float(np.bincount(self.targets).max() / len(self.targets))
         probes = shortcuts.probe(self.views, self.targets, self.scenes, quiet=self.quiet)
-        return [findings.shortcut(one, chance) for one in probes]
+        return clues.shortcuts(probes, chance)
 
-    def price(
-        self, groups: Mapping[str, Sequence[str]], networks: Mapping[str, Train]
-    ) -> list[Finding]:
+    def price(self, groups: Mapping[str, Sequence[str]], networks: Mapping[str, Train]) -> Finding:
         """The figures of the forest and the networks, ever further from what they learned."""
         histograms = self.views["colour histogram"].features
         learners = {price.FOREST: price.forest(histograms, self.targets)}
         learners |= {name: train(self.pixels, self.targets) for name, train in networks.items()}
-        points = price.price(learners, self.targets, self.paths, groups, quiet=self.quiet)
-        return [findings.price(points)] if points else []
+        points, left_out = price.price(learners, self.targets, self.paths, groups, quiet=self.quiet)
+        return clues.price(points, left_out)
 
-    def doubtful(self, labels: Sequence[str]) -> Finding:
+    def doubtful(self) -> Finding:
         """The labels that forests contradict which never saw the scene."""
+        self.enough()
         doubted = shortcuts.contradicted(self.views, self.targets, self.scenes)
-        return findings.doubtful(doubted, self.paths, labels)
+        own = [self.labels[target] for target in self.targets]
+        return clues.doubtful(doubted, self.paths, own, self.labels)
 
 
 def _some(scenes: Sequence[str]) -> NDArray[np.int64]:
@@ -251,8 +286,8 @@ def _sessions(
     known = [row.group for row in with_groups(rows, groups)]
     if inferred is not None:
         checks.add("agreement", "session", lambda: [findings.agreement(inferred, known)])
-    checks.add("class of sessions", "session", lambda: [findings.classes(rows, known)])
     joined = _joined(known, links)
+    checks.add("class of sessions", "session", lambda: [findings.classes(rows, joined, given=True)])
     checks.add("groups with common fields", "leak", lambda: [findings.joined(known, joined)])
     said = "They are the groups that were given, joined where they share fields."
     return Sessions(tuple(joined), (1.0,) * len(known), 1.0, None, False, said)

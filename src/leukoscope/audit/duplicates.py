@@ -34,6 +34,7 @@ EVIDENCE = 8.0  # least number of standard errors above what two unrelated field
 AGREEING = 0.5  # least share of the textured tiles that agree by themselves
 COMMON = 0.2  # least share of the field in common
 SAME = 0.95  # share of the field in common from which on it is the same field
+FLAT = 2  # grey levels that the channels of a picture of one colour spread at most
 LISTED = 8  # equal images of which every pair is listed
 
 KINDS = ("equal bytes", "equal pixels", "same field", "overlap")
@@ -107,6 +108,17 @@ def scenes(samples: Sequence[Sample], overlaps: Iterable[Overlap]) -> list[str]:
         a, b = sorted((root(overlap.path_a), root(overlap.path_b)))
         first[b] = a
     return [root(sample.path) for sample in samples]
+
+
+def flat(samples: Sequence[Sample], pixels: NDArray[np.uint8]) -> set[str]:
+    """The paths of the pictures of one colour, which show no field."""
+    import cv2
+
+    return {
+        sample.path
+        for sample, image in zip(samples, pixels, strict=True)
+        if cv2.meanStdDev(image)[1].max() < FLAT
+    }
 
 
 def write_overlaps(overlaps: Iterable[Overlap], path: Path) -> None:

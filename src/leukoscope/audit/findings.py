@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from leukoscope.audit import duplicates, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
-from leukoscope.audit.price import FOREST, Point
-from leukoscope.audit.quality import Measures, odd
 from leukoscope.audit.sessions import Sessions
-from leukoscope.audit.shortcuts import Probe
 from leukoscope.data import splits
 from leukoscope.data.samples import Sample
 from leukoscope.evaluate.intervals import Interval
@@ -23,8 +20,8 @@ KINDS = ("leak", "shortcut", "session", "label", "quality", "balance")
 
 FIGURES = ("shortcuts", "information", "price")  # of the report
 _SEEDS = 20  # random splits whose leaks are counted
-_LISTED = 200  # paths in a finding; the tables beside it hold all
-_SKILL = 0.5  # of the majority's errors, resolved without a cell: a problem, not a note
+LISTED = 200  # paths in a finding; the tables beside it hold all
+_PURE, _MIXED = 0.5, 0.1  # of the images that chance gets wrong, right by their session's class
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +39,31 @@ class Finding:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def readable(unreadable: Mapping[str, str], count: int) -> Finding:
+def count(number: int, noun: str) -> str:
+    """1 image, 3,256 images."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def are(number: int, many: str, one: str) -> str:
+    """The word that goes with so many."""
+    return one if number == 1 else many
+
+
+def readable(unreadable: Mapping[str, str], total: int) -> Finding:
     n = len(unreadable)
     if not n:
-        return Finding("readable", "quality", "clear", f"All {count:,} pictures can be read.", 0)
+        said = f"All {total:,} pictures can be read." if total > 1 else "The picture can be read."
+        return Finding("readable", "quality", "clear", said, 0)
     return Finding(
         "readable",
         "quality",
         "problem",
-        f"{n:,} of {count:,} pictures cannot be read; they take no part in the rest.",
+        f"{n:,} of {count(total, 'picture')} cannot be read, and {are(n, 'take', 'takes')} no "
+        f"part in the rest, and so repair or remove {are(n, 'them', 'it')}.",
         n,
         "images",
-        paths=tuple(sorted(unreadable))[:_LISTED],
-        details={"reasons": dict(sorted(unreadable.items())[:_LISTED])},
+        paths=tuple(sorted(unreadable))[:LISTED],
+        details={"of": total, "reasons": dict(sorted(unreadable.items())[:LISTED])},
     )
 
 
@@ -64,11 +73,17 @@ def balance(rows: Sequence[Sample]) -> Finding:
     share = max(counted.values()) / len(rows)
     even = max(counted.values()) <= 3 * min(counted.values())
     label = max(sorted(counted), key=counted.__getitem__)
+    then = (
+        f"Always answering {label} is right in {share:.1%}, and so a score says something only as "
+        f"far as it is higher."
+    )
+    if len(counted) < 2:
+        then = "That is one class only, and so add another one to tell it from."
     return Finding(
         "class balance",
         "balance",
         "clear" if even and len(counted) > 1 else "note",
-        f"Images per class: {listing}. Whoever always answers {label} is right in {share:.1%}.",
+        f"Images per class: {listing}. {then}",
         share,
         "share",
         details={"counts": dict(sorted(counted.items()))},
@@ -76,49 +91,74 @@ def balance(rows: Sequence[Sample]) -> Finding:
 
 
 def equal(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
+    """Files with the same bytes, and those of the pairs with the same pixels."""
+    sets = equal_sets(rows, overlaps)
+    if not sets:
+        return Finding("equal files", "leak", "clear", "No two files are equal.", 0, "images")
     copies = Counter(row.sha256 for row in rows)
     extra = sum(n - 1 for n in copies.values())
-    pixels = [one for one in overlaps if one.kind == "equal pixels"]
-    if not extra and not pixels:
-        return Finding("equal files", "leak", "clear", "No two files are equal.", 0, "images")
-    twins = [row.path for row in rows if copies[row.sha256] > 1]
+    more = sum(map(len, sets)) - len(sets) - extra
+    copied = f"{count(extra, 'file')} {are(extra, 'are copies', 'is a copy')} of another one"
+    also = f"{count(more, 'picture')} {are(more, 'have', 'has')} the pixels of another one"
+    parts = [f"{copied}, byte for byte"] * bool(extra) + [also] * bool(more)
     return Finding(
         "equal files",
         "leak",
         "problem",
-        f"{extra:,} files are copies of another one, byte for byte"
-        + (f", and {len(pixels):,} more pairs show the same pixels" if pixels else "")
-        + ": a copy in the test set is known by heart.",
+        f"{', and '.join(parts)}, in {count(len(sets), 'set')} of equal pictures: a copy in the "
+        f"test set is known by heart, and so keep one of each set.",
         extra,
         "images",
-        paths=tuple(twins[:_LISTED]),
+        paths=tuple(path for one in sets for path in one)[:LISTED],
+        details={"sets": sets[:LISTED]},
     )
 
 
-def overlapping(scenes: Sequence[str], overlaps: Sequence[Overlap]) -> Finding:
-    """`scenes` has the scene of each image."""
-    twins = {path for one in overlaps for path in (one.path_a, one.path_b)}
-    share = len(twins) / len(scenes)
-    if not twins:
+def equal_sets(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> list[list[str]]:
+    """The paths of each set of equal pictures, by bytes or by pixels, sorted."""
+    kinds = ("equal bytes", "equal pixels")
+    pairs = [one for one in overlaps if one.kind in kinds]
+    first: dict[str, Sample] = {}
+    twins = [(first.setdefault(row.sha256, row).path, row.path) for row in rows if row.sha256]
+    copies = [Overlap(a, b, 1.0, 0, 0, kinds[0], "", 1.0, 1.0) for a, b in twins if a != b]
+    return _sets([row.path for row in rows], duplicates.scenes(rows, [*pairs, *copies]))
+
+
+def _sets(paths: Sequence[str], scenes: Sequence[str]) -> list[list[str]]:
+    members: dict[str, list[str]] = defaultdict(list)
+    for path, scene in zip(paths, scenes, strict=True):
+        members[scene].append(path)
+    return sorted(sorted(one) for one in members.values() if len(one) > 1)
+
+
+def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
+    """The pairs are to be without pictures of one colour, which show no cells."""
+    sets = _sets([row.path for row in rows], duplicates.scenes(rows, overlaps))
+    n = sum(map(len, sets))
+    share = n / len(rows)
+    if not sets:
         return Finding(
             "overlapping fields",
             "leak",
             "clear",
-            "No two images show the same cells.",
+            "No two images that show the same cells were found. Copies turned by other than "
+            "quarter turns are not looked for.",
             0.0,
             "share",
         )
-    different = len(set(scenes))
+    different = len(rows) - n + len(sets)
     return Finding(
         "overlapping fields",
         "leak",
         "problem",
-        f"{len(twins):,} of {len(scenes):,} images ({share:.1%}) show cells that another image "
-        f"shows too, in {len(overlaps):,} pairs; the set has {different:,} different scenes.",
+        f"{n:,} of {count(len(rows), 'image')} ({share:.1%}) show cells that another image shows "
+        f"too, in {count(len(sets), 'set')}; in all there are "
+        f"{count(different, 'different place')}, and so keep each set on one side of a split "
+        f"(protocol scene).",
         share,
         "share",
-        paths=tuple(sorted(twins))[:_LISTED],
-        details={"pairs": len(overlaps), "scenes": different},
+        paths=tuple(path for one in sets for path in one)[:LISTED],
+        details={"pairs": len(overlaps), "scenes": different, "sets": len(sets)},
     )
 
 
@@ -129,12 +169,16 @@ def random_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding
     ]
     mean = float(np.mean(shares))
     low, high = (float(end) for end in np.percentile(shares, (2.5, 97.5)))
+    said = (
+        f"A random split puts an equal or overlapping image of {mean:.1%} of the test images into "
+        f"training ({low:.1%} to {high:.1%} over {_SEEDS} splits), and so its score is too high; "
+        f"split by scene instead."
+    )
     return Finding(
         "random split",
         "leak",
         "problem" if mean > 0.01 else "note" if mean else "clear",
-        f"A random split leaves {mean:.1%} of the test images with an equal or overlapping image "
-        f"on the training side ({low:.1%} to {high:.1%} over {_SEEDS} seeds).",
+        said if mean else "A random split has no equal or overlapping images on two sides.",
         mean,
         "share",
         Interval(low, high, f"2.5 to 97.5 % of {_SEEDS} random splits"),
@@ -143,32 +187,36 @@ def random_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding
 
 def given_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
     found = leaks.find(rows, overlaps)
+    leaking = bool(found.pairs or found.groups)
     return Finding(
         "given split",
         "leak",
-        "problem" if found.pairs or found.groups else "clear",
-        f"The split that the table holds: {found.sentence}",
+        "problem" if leaking else "clear",
+        f"The split that the table holds: {found.sentence}"
+        + " So its test score is too high; move what belongs together to one side." * leaking,
         found.share,
         "share",
         paths=tuple(dict.fromkeys(p for one in found.pairs for p in (one.path_a, one.path_b)))[
-            :_LISTED
+            :LISTED
         ],
     )
 
 
 def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
+    """The pairs are to be without pictures of one colour, which show no cells."""
     label_of = {row.path: row.label for row in rows}
     across = [one for one in overlaps if label_of[one.path_a] != label_of[one.path_b]]
     if not across:
-        none = "No two overlapping images have different labels."
+        none = "No two images that show the same cells were found under different labels."
         return Finding("labels of twins", "label", "clear", none, 0, "pairs")
     across.sort(key=lambda one: -one.common)
     same = sum(one.common >= duplicates.SAME for one in across)
     parts = len(across) - same
     said = (
-        f"{same:,} pairs show the same field under two labels: one of the two is wrong.",
-        f"{parts:,} pairs show a part of the same field under two labels: one of the two is wrong, "
-        f"or each is named after another cell.",
+        f"{count(same, 'pair')} {are(same, 'show', 'shows')} the same field under two labels, "
+        f"and so one of the two is wrong: look at both.",
+        f"{count(parts, 'pair')} {are(parts, 'show', 'shows')} a part of the same field under "
+        f"two labels: one of the two is wrong, or each is named after another cell.",
     )
     return Finding(
         "labels of twins",
@@ -177,7 +225,7 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         " ".join(sentence for sentence, n in zip(said, (same, parts), strict=True) if n),
         len(across),
         "pairs",
-        paths=tuple(path for one in across for path in (one.path_a, one.path_b))[:_LISTED],
+        paths=tuple(path for one in across for path in (one.path_a, one.path_b))[:LISTED],
         details={"same_field": same},
     )
 
@@ -188,119 +236,48 @@ def joined(known: Sequence[str], together: Sequence[str]) -> Finding:
     for name, first in zip(known, together, strict=True):
         members[first].add(name)
     connected = sorted(name for names in members.values() if len(names) > 1 for name in names)
-    count = len(set(known))
+    total = len(set(known))
     if not connected:
-        none = f"No two of the {count:,} groups share a field."
+        none = f"No two of the {total:,} groups were found to share a field."
+        if total == 1:
+            none = "There is one group only, which shares its fields with no other."
         return Finding("groups with common fields", "leak", "clear", none, 0, "groups")
     return Finding(
         "groups with common fields",
         "leak",
         "problem",
-        f"{len(connected):,} of {count:,} groups share fields with another one: one patient under "
-        f"two names, or an image in the wrong group. They are kept together as sessions.",
+        f"{len(connected):,} of {total:,} groups share fields with another one: one patient under "
+        f"two names, or an image in the wrong group, and so check them. Here they are kept "
+        f"together.",
         len(connected),
         "groups",
-        details={"groups": connected[:_LISTED]},
+        details={"groups": connected[:LISTED]},
     )
 
 
-def shortcut(one: Probe, chance: float) -> Finding:
-    skill = one.skill(chance)
-    found = one.interval.low > max(one.shuffled_interval.high, chance)
-    verdict: Verdict = "clear" if not found else "problem" if skill >= _SKILL else "note"
-    return Finding(
-        f"shortcut: {one.name}",
-        "shortcut",
-        verdict,
-        f"Seeing nothing but {one.sees}, a forest is right about {one.accuracy:.1%} of the images "
-        f"of scenes that it has not seen; the commonest class has {chance:.1%}, and shuffled "
-        f"labels give {one.shuffled:.1%}.",
-        one.accuracy,
-        "share",
-        one.interval,
-        details={
-            "balanced_accuracy": one.balanced_accuracy,
-            "majority": chance,
-            "shuffled": one.shuffled,
-            "shuffled_interval": asdict(one.shuffled_interval),
-        },
-    )
+_TO_DO = {
+    "one colour all over": "Such a picture shows no cell, and so remove it.",
+    "blurred": "No cell can be judged in such a picture, and so take it again or remove it.",
+    "over-exposed": "Half of such a picture is blank, and so take it again or remove it.",
+    "under-exposed": "Half of such a picture is black, and so take it again or remove it.",
+    "almost empty": "Such a picture may show no white cell, and so look at it.",
+    "unlike the rest in colour": "Such a picture may be of another slide or camera, and so look "
+    "at it.",
+}
 
 
-def information(bits: NDArray[np.float64]) -> Finding:
-    high, typical = float(bits.max()), float(np.median(bits))
-    row, column = (int(i) for i in np.unravel_index(bits.argmax(), bits.shape))
-    vertical = ("upper", "middle", "lower")[3 * row // len(bits)]
-    side = ("left", "centre", "right")[3 * column // len(bits)]
-    spot = high > 0.1 and high > 3 * max(typical, 0.01)
-    middle = vertical == "middle" and side == "centre"
-    why = (
-        " Where each image shows one cell in its middle, that is the cell; in fields of many "
-        "cells, a mark or the lamp is at work there."
-        if middle
-        else " Cells lie everywhere alike, so a mark or the lamp is at work there."
-    )
-    return Finding(
-        "information map",
-        "shortcut",
-        "clear" if not spot else "note" if middle else "problem",
-        f"The brightness of one place, {vertical} {side}, says {high:.2f} bits about the label; "
-        f"the typical place says {typical:.2f}." + (why if spot else ""),
-        high,
-        "bits",
-        details={"median": typical},
-    )
-
-
-def price(points: Sequence[Point]) -> Finding:
-    curves: dict[str, list[Point]] = defaultdict(list)
-    for point in points:
-        curves[point.model].append(point)
-    lost, said = 0.0, []
-    for model, curve in curves.items():
-        first, last = curve[0], min(curve, key=lambda point: point.balanced_accuracy)
-        lost = max(lost, first.balanced_accuracy - last.balanced_accuracy)
-        said.append(
-            f"{'The colour forest' if model == FOREST else model}'s balanced accuracy is "
-            f"{first.balanced_accuracy:.3f} under {first.protocol} folds and "
-            f"{last.balanced_accuracy:.3f} under {last.protocol}"
-        )
-    return Finding(
-        "price of leaking",
-        "leak",
-        "problem" if lost > 0.05 else "note" if lost > 0.02 else "clear",
-        f"{'; '.join(said)}, with {points[0].trained:,} training images each time.",
-        lost,
-        "balanced accuracy",
-        details={"points": [asdict(point) for point in points]},
-    )
-
-
-def doubtful(
-    doubted: Sequence[tuple[int, int]], paths: Sequence[str], labels: Sequence[str]
-) -> Finding:
-    """Rows with the label that they look like more, as of `shortcuts.contradicted`."""
-    if not doubted:
-        said = "No label is contradicted with confidence by images of its look."
-        return Finding("doubtful labels", "label", "clear", said, 0, "images")
-    listing = {paths[row]: labels[answer] for row, answer in doubted}
-    return Finding(
-        "doubtful labels",
-        "label",
-        "note",
-        f"{len(doubted):,} images look like another class than their label; worth a second look.",
-        len(doubted),
-        "images",
-        paths=tuple(listing)[:_LISTED],
-        details={"looks_like": dict(list(listing.items())[:_LISTED])},
-    )
-
-
-def strange(rows: Sequence[Sample], measures: Measures) -> list[Finding]:
+def strange(rows: Sequence[Sample], odd: Mapping[str, Sequence[int]]) -> list[Finding]:
+    """`odd` has the rows that stand out, by the name of the fault, as of `quality.odd`."""
     findings = []
-    for name, which in odd(measures).items():
+    flat = odd.get("one colour all over", ())
+    for name, which in odd.items():
         n = len(which)
-        said = f"{n:,} of {len(rows):,} images are {name}." if n else f"No image is {name}."
+        said = f"No image is {name}."
+        if flat and name != "one colour all over":
+            said = f"No image is {name}, apart from those of one colour."
+        if n:
+            said = f"{n:,} of {count(len(rows), 'image')} {are(n, 'are', 'is')} {name}. "
+            said += _TO_DO[name]
         findings.append(
             Finding(
                 name,
@@ -309,27 +286,27 @@ def strange(rows: Sequence[Sample], measures: Measures) -> list[Finding]:
                 said,
                 n,
                 "images",
-                paths=tuple(rows[row].path for row in which[:_LISTED]),
+                paths=tuple(rows[row].path for row in which[:LISTED]),
             )
         )
     return findings
 
 
 def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
-    count = len(set(found.session))
-    order = ""
-    if found.order is not None:
-        order = (
-            f" Files that follow each other by number, which had no say, share a session "
-            f"{found.order:.2f} beyond chance (Cohen's kappa)."
-        )
+    total = len(set(found.session))
+    then = (
+        "So ask when and where they were taken, and give that with --groups."
+        if found.weak
+        else "So keep each session on one side of a split (protocol session)."
+    )
     return Finding(
         "sessions",
         "session",
         "note",
-        f"The {len(rows):,} images look taken in {count:,} sessions (strength "
-        f"{found.strength:.2f} of 1). {found.reason}{order}",
-        count,
+        f"The images look taken in {count(total, 'session')}. {found.reason} {then}"
+        if len(rows) > 1
+        else found.reason,
+        total,
         "sessions",
         details={"strength": found.strength, "weak": found.weak, "order": found.order},
     )
@@ -337,30 +314,74 @@ def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
 
 def agreement(inferred: Sessions, known: Sequence[str]) -> Finding:
     agreed = sessions.agreement(inferred.session, known)
+    groups = count(len(set(known)), "group")
     return Finding(
         "agreement",
         "session",
         "note",
-        f"The sessions that the pictures suggest agree with the {len(set(known)):,} known groups "
-        f"by an adjusted Rand index of {agreed.adjusted_rand:.2f} (1: the same, 0: by chance).",
+        f"The sessions that the pictures suggest and the {groups} that were given agree by "
+        f"{agreed.adjusted_rand:.2f}, where 1 is the same and 0 chance; the groups are used.",
         agreed.adjusted_rand,
         "adjusted Rand index",
         details=asdict(agreed),
     )
 
 
-def classes(rows: Sequence[Sample], session: Sequence[str]) -> Finding:
-    classes_of: dict[str, set[str]] = defaultdict(set)
-    for row, name in zip(rows, session, strict=True):
-        classes_of[name].add(row.label)
-    pure = sum(len(classes) == 1 for classes in classes_of.values())
-    inside = sum(len(classes_of[name]) == 1 for name in session) / len(rows)
+def classes(rows: Sequence[Sample], session: Sequence[str], *, given: bool = False) -> Finding:
+    """How well the class is told by whoever knows the session, and answers its commonest class.
+
+    Sessions of one image are left out: each has one class whatever it shows. Chance is what the
+    same sessions give when the labels are dealt to their images at random. `given`: they are
+    groups that somebody knew, such as patients, of whom each has one class as a rule.
+    """
+    what = "group" if given else "session"
+    sizes = Counter(session)
+    kept = [number for number, name in enumerate(session) if sizes[name] > 1]
+    labels, targets = np.unique([rows[number].label for number in kept], return_inverse=True)
+    names, places = np.unique([session[number] for number in kept], return_inverse=True)
+    why = ""
+    if len({row.label for row in rows}) < 2:
+        why = f"there is one class only ({rows[0].label})"
+    elif len(labels) < 2:
+        why = f"too few images share a {what} with another one"
+    if why:
+        said = f"This check was not run: {why}."
+        return Finding("class of sessions", "session", "not run", said)
+    if len(names) == 1 and len(kept) == len(rows):
+        said = f"All images are in one {what}, which says nothing about the class."
+        return Finding("class of sessions", "session", "clear", said, 0.0, "share")
+    rng = np.random.default_rng(0)
+    share = _purity(targets, places)
+    chance = float(np.mean([_purity(rng.permutation(targets), places) for _ in range(_SEEDS)]))
+    told = (share - chance) / (1 - chance) if chance < 1 else 0.0
+    verdict: Verdict = "clear" if told < _MIXED else "note"
+    then = f"so the {what}s say little about the class."
+    if told >= _MIXED and given:
+        then = (
+            "as is usual where a group is one patient, and so keep each group on one side of a "
+            "split (protocol group)."
+        )
+    elif told >= _MIXED:
+        verdict = "problem" if told > _PURE else "note"
+        then = (
+            "so lamp, stain and camera give the class away; keep each session on one side of a "
+            "split, and add images of other classes to it."
+        )
     return Finding(
         "class of sessions",
         "session",
-        "problem" if inside > 0.5 else "note",
-        f"{pure:,} of {len(classes_of):,} sessions hold one class only, with {inside:.1%} of the "
-        f"images: there, whoever recognises the session knows the label.",
-        inside,
+        verdict,
+        f"Whoever knows the {what} of an image, and answers the class that is commonest there, is "
+        f"right in {share:.1%}, by chance in {chance:.1%} ({count(len(names), what)} of two or "
+        f"more images): {then}",
+        share,
         "share",
+        details={"chance": chance, "sessions": len(sizes), "of_two_or_more": len(names)},
     )
+
+
+def _purity(targets: NDArray[np.int64], places: NDArray[np.int64]) -> float:
+    """The share of rows with the label that is commonest at their place."""
+    table = np.zeros((int(places.max()) + 1, int(targets.max()) + 1), np.int64)
+    np.add.at(table, (places, targets), 1)
+    return float(table.max(axis=1).sum() / len(targets))

@@ -56,7 +56,7 @@ def price(
     *,
     seed: int = 0,
     quiet: bool = False,
-) -> list[Point]:
+) -> tuple[list[Point], dict[str, str]]:
     """For each model, by its name, a point for `random`, for each set of `groups`, and for
     contiguous blocks of files with a growing embargo: as many files before and behind a tested
     block are not used.
@@ -66,23 +66,13 @@ def price(
 
     Every image is tested once. All trainings have as many images as the smallest of them, so that
     the curve shows the distance and not the size. A protocol that the set is too small for is
-    left out, and so is an embargo that would leave less than half of the images to learn from.
+    left out, and so is an embargo that would leave less than half of the images to learn from:
+    the second answer says why. With one protocol there is nothing to compare, and no point.
     """
-    sides: dict[str, list[tuple[Rows, Rows]]] = {"random": list(_random(targets, seed))}
-    near, *far = groups
-    sides[near] = _grouped(targets, groups[near], seed)
-    for embargo in _EMBARGOES:
-        name = f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
-        sides[name] = list(_blocks(targets, paths, embargo))
-        if any(2 * len(train) < len(targets) for train, _ in sides[name]):
-            del sides[name]
-    for name in far:
-        sides[name] = _grouped(targets, groups[name], seed)
-    sides = {
-        name: folds
-        for name, folds in sides.items()
-        if folds and all(len(np.unique(targets[train])) > 1 for train, _ in folds)
-    }
+    near = next(iter(groups))
+    sides, left_out = _sides(targets, paths, groups, seed)
+    if len(sides) < 2:
+        return [], left_out | dict.fromkeys(sides, "there is no other to compare it with")
     trained = min(len(train) for folds in sides.values() for train, _ in folds)
 
     def point(
@@ -113,7 +103,34 @@ def price(
         trainings = sum(map(len, sides.values()))
         with bar(said, trainings, quiet=quiet) as advance:  # each takes all cores by itself
             points += [point(model, learn, name, advance) for name in sides]
-    return points
+    return points, left_out
+
+
+def _sides(
+    targets: Rows, paths: Sequence[str], groups: Mapping[str, Sequence[str]], seed: int
+) -> tuple[dict[str, list[tuple[Rows, Rows]]], dict[str, str]]:
+    """The folds of each protocol that the set is large enough for, and why there are no others."""
+    near, *far = groups
+    sides = {"random": list(_random(targets, seed)), near: _grouped(targets, groups[near], seed)}
+    blocks = {_blocks_with(gap): list(_blocks(targets, paths, gap)) for gap in _EMBARGOES}
+    if not any(blocks.values()):
+        blocks = {_blocks_with(0): []}
+    sides |= blocks
+    sides |= {name: _grouped(targets, groups[name], seed) for name in far}
+    left_out = {}
+    for name, folds in sides.items():
+        if not folds:
+            unit = f"{name}s" if name in groups else "images"
+            left_out[name] = f"a class has fewer than {FOLDS} {unit}"
+        elif any(2 * len(train) < len(targets) for train, _ in folds) and name in blocks:
+            left_out[name] = "it would leave less than half of the images to learn from"
+        elif any(len(np.unique(targets[train])) < 2 for train, _ in folds):
+            left_out[name] = "it would leave one class to learn from"
+    return {name: folds for name, folds in sides.items() if name not in left_out}, left_out
+
+
+def _blocks_with(embargo: int) -> str:
+    return f"blocks of files, embargo {embargo}" if embargo else "blocks of files"
 
 
 def _random(targets: Rows, seed: int) -> Iterator[tuple[Rows, Rows]]:

@@ -411,12 +411,12 @@ def _verdict(session: Sequence[str], strength: float) -> tuple[bool, str]:
         )
     if strength < _SUBSTANTIAL:
         return True, (
-            f"The {len(sizes)} looks run into one another: images lie hardly nearer to their own "
-            f"than to the next (silhouette {strength:.2f}, below {_SUBSTANTIAL})."
+            f"But the {len(sizes)} looks run into one another: images look hardly more like their "
+            f"own session than like the next."
         )
     return False, (
-        f"The images have {len(sizes)} looks that lie apart in lamp, stain and camera "
-        f"(silhouette {strength:.2f}); two sittings with the same look count as one session."
+        f"Their {len(sizes)} looks differ in lamp, stain and camera; two sittings with the same "
+        f"look count as one session."
     )
 
 

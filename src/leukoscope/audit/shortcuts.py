@@ -1,6 +1,7 @@
-"""How well the label is predicted without looking at a cell."""
+"""How well the label is predicted from what is no cell, or from colours without any shape."""
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from leukoscope.audit.cores import each, each_in_processes
 from leukoscope.data.images import Facts
+from leukoscope.errors import DataError
 from leukoscope.evaluate.intervals import Interval, group_bootstrap
 
 Pixels = NDArray[np.uint8]
@@ -21,6 +23,8 @@ BINS = 16  # per channel
 MAP_SIDE = 56  # places of the information map, each way
 _LEVELS = 8  # of brightness at a place of the information map
 _TREES = 40
+_WITH_CELLS = ("mean colour", "colour histogram", "thumbnail")
+_SHUFFLES = 20  # maps of shuffled labels, with which the map of the labels is compared
 _IMPOSSIBLE, _SURE = 0.05, 0.8  # probabilities of a label and of its contradiction
 
 
@@ -69,10 +73,11 @@ def majority(targets: Targets, count: int, *, classes: int) -> Features:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What one probe sees of the images: in words, and N×F numbers."""
+    """What one probe sees of the images: in words, N×F numbers, and whether cells add to them."""
 
     sees: str
     features: Features
+    cells: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ class Probe:
     balanced_accuracy: float
     shuffled: float  # accuracy when the labels are dealt to the images at random
     shuffled_interval: Interval
+    cells: bool = False  # whether cells add to what it sees
 
     def skill(self, chance: float) -> float:
         """The share of what the commonest class gets wrong that this gets right, at the lower
@@ -127,6 +133,7 @@ def probe(
             balanced_accuracy=float(np.mean(shares)),
             shuffled=float(chance.mean()),
             shuffled_interval=group_bootstrap(chance, groups),
+            cells=view.cells,
         )
 
     # Not in threads: scikit-learn changes the filters of warnings, which threads share.
@@ -193,11 +200,20 @@ def grouped(
     targets: Targets, groups: Sequence[str], *, folds: int, seed: int
 ) -> list[tuple[Targets, Targets]]:
     """Rows to learn from and rows to be tested on, per fold: no group on two sides, classes as
-    alike as the groups allow."""
+    alike as the groups allow. `DataError` when fewer than two classes have a group per fold."""
     from sklearn.model_selection import StratifiedGroupKFold
 
+    names = np.asarray(groups)
+    counts = sorted(len(np.unique(names[targets == label])) for label in np.unique(targets))
+    if len(counts) < 2 or counts[-2] < folds:
+        fewest = 0 if len(counts) < 2 else counts[-2]
+        raise DataError(
+            f"There are too few scenes in a class: {fewest}, and {folds} folds need it."
+        )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(targets)), targets, np.asarray(groups)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        return list(splitter.split(np.zeros(len(targets)), targets, names))
 
 
 def _facts(facts: Sequence[Facts]) -> Features:
@@ -235,33 +251,35 @@ def background(image: Pixels) -> NDArray[np.bool_]:
 def views(
     pixels: Pixels, *, facts: Sequence[Facts], paths: Sequence[str], quiet: bool = False
 ) -> dict[str, View]:
-    """Things that are no cell: file facts, file order, colours, background, border, corners, a
-    thumbnail. Rows as in `pixels`, N×H×W×3."""
+    """Things that are no cell: file facts, file order, background, border, corners; and what is
+    left of a picture without its shapes: colours, and a thumbnail. Rows as in `pixels`, N×H×W×3."""
     looks: dict[str, tuple[str, Callable[[Pixels], Features]]] = {
-        "mean colour": ("the mean and spread of red, green and blue", _mean_colour),
+        "mean colour": ("the mean and spread of red, green and blue in the picture", _mean_colour),
         "colour histogram": (
-            "how often each brightness of red, green and blue occurs",
+            "how often each brightness of red, green and blue occurs in the picture",
             _histogram,
         ),
         "background": (
-            "the colours of the empty slide, with all cells masked",
+            "the colours of the empty slide (all cells masked)",
             lambda image: _histogram(image, background(image)),
         ),
-        "border": ("the colours of a frame around the field", _border),
-        "thumbnail": ("the field at 8 by 8 pixels", lambda image: _shrunk(image, 8, 8)),
+        "border": ("the colours of a narrow frame around the picture", _border),
+        "thumbnail": ("the picture at 8 by 8 pixels", lambda image: _shrunk(image, 8, 8)),
     }
     for vertical in ("top", "bottom"):
         for side in ("left", "right"):
-            sees = f"the {vertical} {side} corner alone, a fiftieth of the field"
+            sees = f"the {vertical} {side} corner (a fiftieth of the picture)"
             looks[f"{vertical} {side} corner"] = (sees, _corner(vertical, side))
     rows = each(
         lambda image: [look(image) for _, look in looks.values()], pixels, "measuring", quiet=quiet
     )
     return {
-        "file facts": View("size, dimensions, format and compression of the file", _facts(facts)),
+        "file facts": View(
+            "the size, dimensions, format and compression of the file", _facts(facts)
+        ),
         "file order": View("the number in the file's name", _order(paths)),
     } | {
-        name: View(sees, np.stack([row[number] for row in rows]))
+        name: View(sees, np.stack([row[number] for row in rows]), cells=name in _WITH_CELLS)
         for number, (name, (sees, _)) in enumerate(looks.items())
     }
 
@@ -297,13 +315,37 @@ def _shrunk(image: Pixels, height: int, width: int) -> Features:
     return np.asarray(small, np.float64).ravel()
 
 
-def information(pixels: Pixels, targets: Targets, *, seed: int = 0) -> Features:
+@dataclass(frozen=True, slots=True)
+class Information:
+    """What the brightness at each place says about the label, and what chance reaches."""
+
+    bits: Features  # 56×56
+    chance: float  # the highest place of all maps of shuffled labels
+
+
+def information(
+    pixels: Pixels, targets: Targets, groups: Sequence[str], *, seed: int = 0
+) -> Information:
     """Bits that the brightness at each place of the field says about the label, 56×56.
 
     The mutual information of the label and of eight equally frequent levels of brightness,
     relative to the image's own median, so that stain and lamp light up nothing; less the mean
     plus three standard deviations of what shuffled labels give, and at least 0.
+
+    Of so many places one is always the highest, and the fewer the images, the higher. How high it
+    is by chance, 20 maps say for which the labels were dealt to whole groups at random.
     """
+    levels = _brightness(pixels)
+    rng = np.random.default_rng(seed)
+    dealt = [_dealt(targets, groups, rng) for _ in range(_SHUFFLES)]
+    bits, *shuffled = _bits(levels, np.stack([targets, *dealt]))
+    floor = np.mean(shuffled) + 3 * np.std(shuffled)
+    above = np.maximum(0, bits - floor).reshape(MAP_SIDE, MAP_SIDE)
+    return Information(above, max(0.0, float(np.max(shuffled) - floor)))
+
+
+def _brightness(pixels: Pixels) -> NDArray[np.uint8]:
+    """The level of each place of the map in each image, N×3136."""
     import cv2
 
     small = np.empty((len(pixels), MAP_SIDE, MAP_SIDE), np.float32)
@@ -312,23 +354,33 @@ def information(pixels: Pixels, targets: Targets, *, seed: int = 0) -> Features:
         shrunk = cv2.resize(grey, (MAP_SIDE, MAP_SIDE), interpolation=cv2.INTER_AREA)
         small[row] = shrunk.astype(np.float32) - np.median(shrunk)
     cuts = np.quantile(small, np.arange(1, _LEVELS) / _LEVELS, axis=0)
-    levels = (small[None] > cuts[:, None]).sum(axis=0, dtype=np.uint8).reshape(len(pixels), -1)
-    bits = _bits(levels, targets)
-    chance = _bits(levels, np.random.default_rng(seed).permutation(targets))
-    above: Features = np.maximum(0, bits - chance.mean() - 3 * chance.std())
-    return above.reshape(MAP_SIDE, MAP_SIDE)
+    levels = np.zeros(small.shape, np.uint8)
+    for cut in cuts:
+        levels += small > cut
+    return levels.reshape(len(pixels), -1)
 
 
-def _bits(levels: NDArray[np.uint8], targets: Targets) -> Features:
-    """Mutual information, in bits, of the label and the level in each column."""
-    classes = int(targets.max()) + 1
-    joint = np.stack(
-        [
-            [(levels[targets == label] == level).sum(axis=0) for level in range(_LEVELS)]
-            for label in range(classes)
-        ]
-    ) / len(targets)
-    outer = joint.sum(axis=0, keepdims=True) * joint.sum(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bits: Features = np.where(joint > 0, joint * np.log2(joint / outer), 0).sum(axis=(0, 1))
-    return bits
+def _dealt(targets: Targets, groups: Sequence[str], rng: np.random.Generator) -> Targets:
+    """The labels of whole groups in another order, so that what belongs together keeps together."""
+    number = np.unique(np.asarray(groups), return_inverse=True)[1]
+    places, labels = (
+        np.argsort(rng.permutation(number.max() + 1)[number], kind="stable") for _ in range(2)
+    )
+    dealt = np.empty_like(targets)
+    dealt[places] = targets[labels]
+    return dealt
+
+
+def _bits(levels: NDArray[np.uint8], dealt: Targets) -> Features:
+    """Mutual information, in bits, of each row of labels and the level in each column, R×P."""
+    rows, images = dealt.shape
+    classes = int(dealt.max()) + 1
+    of_class = np.equal(dealt[:, None], np.arange(classes)[:, None]).astype(np.float32)
+    flat = of_class.reshape(rows * classes, images)
+    entropy = np.zeros((rows, levels.shape[1]))
+    for level in range(_LEVELS):
+        joint = (flat @ (levels == level).astype(np.float32)).reshape(rows, classes, -1) / images
+        outer = joint.sum(axis=1, keepdims=True) * of_class.mean(axis=2)[..., None]
+        ratio = np.divide(joint, outer, out=np.ones_like(joint), where=joint > 0)
+        entropy += (joint * np.log2(ratio)).sum(axis=1)
+    return entropy

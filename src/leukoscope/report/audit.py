@@ -1,7 +1,7 @@
 """One self-contained HTML file that says what an audit found."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from leukoscope.audit.duplicates import Overlap, read_overlaps
 from leukoscope.audit.price import Point
 from leukoscope.audit.registration import TURNS, turn_back, turn_point
 from leukoscope.data.images import decode
+from leukoscope.data.samples import read_samples
 from leukoscope.errors import LeukoscopeError
 from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import make_folder, read_csv, read_json, write_text
@@ -30,8 +31,9 @@ from leukoscope.report.report import DRAWN
 _PAIRS = 24  # of overlapping fields: the least alike first, then some of the others
 _SESSIONS = 40  # contact sheets, of the largest sessions
 _ON_A_SHEET = 12
-_ODD = 12  # images of a finding
+_ODD = 12  # images, or pairs, of a finding
 _SIDE, _SMALL = 160, 72  # pixels on the page
+_EQUAL = ("equal bytes", "equal pixels")
 _ORDER = ("problem", "not run", "note", "clear")
 
 Corner = tuple[float, float]
@@ -40,7 +42,7 @@ Open = Callable[[str], NDArray[np.uint8] | None]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture on the page, and what is written under it."""
+    """A picture on the page, none where `uri` is empty, and what is written under it."""
 
     uri: str
     caption: str
@@ -56,6 +58,9 @@ def write(folder: Path, *, images: bool = True) -> Path:
     mark = DRAWN if content["synthetic"] else ""
     overlaps = read_overlaps(folder / "overlaps.csv")
     session_of = _sessions(folder)
+    label_of = {row.path: row.label for row in read_samples(folder / "samples.csv")}
+    of = {one["check"]: one for one in findings}
+    fields = [one for one in overlaps if one.kind not in _EQUAL]
     root = Path(content["root"])
     opened = partial(_open, root) if images else _closed
     environment = Environment(
@@ -70,11 +75,16 @@ def write(folder: Path, *, images: bool = True) -> Path:
         content=content,
         findings=sorted(findings, key=lambda one: _ORDER.index(one["verdict"])),
         figures=drawn,
-        pairs=[pair for one in _chosen(overlaps) if (pair := _pair(one, opened)) is not None],
-        overlaps=len(overlaps),
-        sheets=_sheets(session_of, opened),
+        of=of,
+        total=len(label_of) + len(of["readable"]["details"].get("reasons", {})),
+        equal=_equal(of.get("equal files", {}), label_of),
+        pairs=[
+            pair for one in _chosen(fields) if (pair := _pair(one, opened, label_of)) is not None
+        ],
+        fields=len(fields),
+        sheets=_sheets(session_of, opened, label_of),
         sessions=len(set(session_of.values())),
-        odd=_galleries(findings, opened),
+        odd=_galleries(findings, opened, overlaps, label_of),
         images=images,
         mark=mark,
         number={kind: partial(next, itertools.count(1)) for kind in ("table", "figure")},
@@ -113,7 +123,8 @@ def _figures(folder: Path, findings: Sequence[Mapping[str, Any]], mark: str) -> 
     if probes:
         bars = [
             (
-                one["check"].removeprefix("shortcut: "),
+                one["check"].removeprefix("shortcut: ")
+                + " (cells too)" * one["details"].get("cells", False),
                 one["figure"],
                 one["interval"]["low"],
                 one["interval"]["high"],
@@ -143,15 +154,25 @@ def _figures(folder: Path, findings: Sequence[Mapping[str, Any]], mark: str) -> 
     return drawn
 
 
+def _equal(found: Mapping[str, Any], label_of: Mapping[str, str]) -> list[str]:
+    """Each set of equal pictures as a line, with their labels where these differ."""
+    lines = []
+    for paths in found.get("details", {}).get("sets", ()):
+        labels = sorted({label_of[path] for path in paths})
+        said = "same label" if len(labels) == 1 else f"different labels: {wording.listing(labels)}"
+        lines.append(f"{' = '.join(paths)} ({said})")
+    return lines
+
+
 def _chosen(overlaps: Sequence[Overlap]) -> list[Overlap]:
-    """Half of the gallery the least certain pairs, half evenly from the others; no equal files."""
-    shown = sorted((one for one in overlaps if one.score < 1), key=lambda one: one.score)
+    """Half of the gallery the least certain pairs, half evenly from the others."""
+    shown = sorted(overlaps, key=lambda one: one.score)
     least, rest = shown[: _PAIRS // 2], shown[_PAIRS // 2 :]
     step = max(1, len(rest) // (_PAIRS // 2))
     return least + rest[::step][: _PAIRS // 2]
 
 
-def _pair(one: Overlap, opened: Open) -> Picture | None:
+def _pair(one: Overlap, opened: Open, label_of: Mapping[str, str]) -> Picture | None:
     """Both fields side by side, with their common area outlined."""
     pictures = [found for path in (one.path_a, one.path_b) if (found := opened(path)) is not None]
     if len(pictures) < 2:
@@ -163,11 +184,24 @@ def _pair(one: Overlap, opened: Open) -> Picture | None:
             [(x * (_SIDE - 1), y * (_SIDE - 1)) for x, y in corners], outline=(215, 60, 0), width=2
         )
         canvas.paste(picture, (place * (_SIDE + 4), 0))
-    turned = f", turned ({one.turn})" if one.turn else ""
-    return Picture(
-        thumbnail(np.asarray(canvas)),
-        f"{one.path_a} and {one.path_b}: score {one.score:.2f}, {one.common:.0%} in common{turned}",
-    )
+    return Picture(thumbnail(np.asarray(canvas)), _said(one, label_of))
+
+
+def _said(one: Overlap, label_of: Mapping[str, str]) -> str:
+    """Both paths, with their labels where these differ, and how the one lies in the other."""
+    names = [one.path_a, one.path_b]
+    if label_of[one.path_a] != label_of[one.path_b]:
+        names = [f"{path} (label {label_of[path]})" for path in names]
+    how = "equal" if one.kind in _EQUAL else f"score {one.score:.2f}, {one.common:.0%} in common"
+    return f"{' and '.join(names)}: {how}{turned(one.turn)}"
+
+
+def turned(turn: str) -> str:
+    """`mirror-rot90` as ", mirrored and turned by 90°"; nothing for no turn."""
+    words = {"mirror": "mirrored"} | {
+        f"rot{angle}": f"turned by {angle}°" for angle in (90, 180, 270)
+    }
+    return f", {' and '.join(words[part] for part in turn.split('-'))}" if turn else ""
 
 
 def outlines(one: Overlap, size: int) -> tuple[list[Corner], list[Corner]]:
@@ -184,8 +218,10 @@ def outlines(one: Overlap, size: int) -> tuple[list[Corner], list[Corner]]:
     return in_a, in_b
 
 
-def _sheets(session_of: Mapping[str, str], opened: Open) -> list[Picture]:
-    """A contact sheet of each of the largest sessions."""
+def _sheets(
+    session_of: Mapping[str, str], opened: Open, label_of: Mapping[str, str]
+) -> list[Picture]:
+    """A contact sheet of each of the largest sessions, with its number of images of each class."""
     paths_of: dict[str, list[str]] = defaultdict(list)
     for path, session in session_of.items():
         paths_of[session].append(path)
@@ -197,25 +233,43 @@ def _sheets(session_of: Mapping[str, str], opened: Open) -> list[Picture]:
         if not found:
             continue
         small = [np.asarray(Image.fromarray(one).resize((_SMALL, _SMALL))) for one in found]
-        said = f"{session}: {wording.count(len(paths), 'image')}, {paths[0]} …"
+        counts = sorted(Counter(label_of[path] for path in paths).items())
+        classes = ", ".join(f"{label} {n:,}" for label, n in counts)
+        said = f"{session}: {wording.count(len(paths), 'image')} ({classes}), from {paths[0]} on"
         sheets.append(Picture(thumbnail(np.concatenate(small, axis=1)), said))
     return sheets
 
 
 def _galleries(
-    findings: Sequence[Mapping[str, Any]], opened: Open
-) -> list[tuple[Mapping[str, Any], list[Picture]]]:
-    """The images behind each finding about quality or labels."""
+    findings: Sequence[Mapping[str, Any]],
+    opened: Open,
+    overlaps: Sequence[Overlap],
+    label_of: Mapping[str, str],
+) -> list[tuple[Mapping[str, Any], list[Picture], str]]:
+    """The images behind each finding about quality or labels, and how they are laid out."""
+    pair_of = {(one.path_a, one.path_b): one for one in overlaps}
     galleries = []
     for one in findings:
-        if one["kind"] not in ("quality", "label") or not one["paths"]:
+        paths = one["paths"]
+        if one["kind"] not in ("quality", "label") or not paths:
             continue
-        looks_like = one["details"].get("looks_like", {})
-        pictures = []
-        for path in one["paths"][:_ODD]:
-            pixels = opened(path)
-            if pixels is not None:
-                said = f"{path}, looks like {looks_like[path]}" if path in looks_like else path
-                pictures.append(Picture(thumbnail(pixels), said))
-        galleries.append((one, pictures))
+        if one["check"] == "labels of twins":
+            pairs = [pair_of[pair] for pair in zip(paths[::2], paths[1::2], strict=True)][:_ODD]
+            shown = [
+                _pair(pair, opened, label_of) or Picture("", _said(pair, label_of))
+                for pair in pairs
+            ]
+            galleries.append((one, shown, "pairs"))
+        else:
+            galleries.append((one, [_single(one, path, opened) for path in paths[:_ODD]], ""))
     return galleries
+
+
+def _single(one: Mapping[str, Any], path: str, opened: Open) -> Picture:
+    said = path
+    if path in one["details"].get("looks_like", {}):
+        said = f"{path}, looks like {one['details']['looks_like'][path]}"
+    if path in one["details"].get("reasons", {}):
+        said = one["details"]["reasons"][path]
+    pixels = opened(path)
+    return Picture("" if pixels is None else thumbnail(pixels), said)

@@ -114,7 +114,7 @@ def test_known_groups_of_one_class_are_usual() -> None:
     found = classed("a" * 20 + "b" * 20, patients, given=True)
     assert found.verdict == "note"
     assert "one patient" in found.sentence
-    assert "session" not in found.sentence
+    assert "knows the group" in found.sentence
 
 
 def test_a_session_of_one_image_says_nothing() -> None:

@@ -216,7 +216,8 @@ def twins(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         f"{count(same, 'pair')} {are(same, 'show', 'shows')} the same field under two labels, "
         f"and so one of the two is wrong: look at both.",
         f"{count(parts, 'pair')} {are(parts, 'show', 'shows')} a part of the same field under "
-        f"two labels: one of the two is wrong, or each is named after another cell.",
+        f"two labels: one of the two is wrong, or each is named after another cell, and so look at "
+        f"both.",
     )
     return Finding(
         "labels of twins",
@@ -359,7 +360,7 @@ def classes(rows: Sequence[Sample], session: Sequence[str], *, given: bool = Fal
     if told >= _MIXED and given:
         then = (
             "as is usual where a group is one patient, and so keep each group on one side of a "
-            "split (protocol group)."
+            "split (protocol session)."
         )
     elif told >= _MIXED:
         verdict = "problem" if told > _PURE else "note"

@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -201,8 +202,6 @@ def grouped(
 ) -> list[tuple[Targets, Targets]]:
     """Rows to learn from and rows to be tested on, per fold: no group on two sides, classes as
     alike as the groups allow. `DataError` when fewer than two classes have a group per fold."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     names = np.asarray(groups)
     counts = sorted(len(np.unique(names[targets == label])) for label in np.unique(targets))
     if len(counts) < 2 or counts[-2] < folds:
@@ -210,10 +209,20 @@ def grouped(
         raise DataError(
             f"There are too few scenes in a class: {fewest}, and {folds} folds need it."
         )
+    return list(_divided(tuple(targets.tolist()), tuple(groups), folds, seed))
+
+
+@lru_cache(maxsize=4)
+def _divided(
+    targets: tuple[int, ...], groups: tuple[str, ...], folds: int, seed: int
+) -> tuple[tuple[Targets, Targets], ...]:
+    """The folds; several checks ask for the same ones."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        return list(splitter.split(np.zeros(len(targets)), targets, names))
+        return tuple(splitter.split(np.zeros(len(targets)), targets, groups))
 
 
 def _facts(facts: Sequence[Facts]) -> Features:

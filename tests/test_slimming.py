@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("slimming") / "whole"
     made = calibrated(0)
     # Untrained weights answer at random; colder, they magnify what half precision changes.
-    config = replace(made.config, temperature=4.0)
+    config = replace(made.config, temperature=10.0)
     Classifier(made.network, config, made.memories).save(place)
     (place / "README.md").write_text("# The card\n\nFigures.\n")
     seen.write(Seen({"0123456789abcdef": "train"}), place)

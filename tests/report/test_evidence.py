@@ -379,6 +379,15 @@ def test_reached_and_missed_promises_are_told_in_the_same_words(rich: Path, cont
     assert re.search(r"A sensitivity of 99.0 % is neither shown to be reached nor to be miss", told)
 
 
+def test_no_promise_is_judged_of_a_class_that_one_group_holds(
+    rich: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leukoscope.report.concentration.carried", lambda *_: False)
+    told = words(page(rich))
+    assert re.search(r"holds for Benign \([\d.]+ %\)[^.]* and Malignant .{,9} cannot be said", told)
+    assert "neither shown to reach the demanded 95.0 %" not in told
+
+
 def test_the_specificity_at_the_neighbouring_thresholds(rich: Path) -> None:
     folder = rich / "alexnet-random-seed0"
     found = validate(folder, baseline=False, groups=None)

@@ -6,7 +6,7 @@ from itertools import count
 from leukoscope.evaluate.abstention import SMALLEST_GROUP, rules_out
 from leukoscope.evaluate.intervals import Interval, Measured
 from leukoscope.evaluate.novelty import ACCEPTED
-from leukoscope.report import wording
+from leukoscope.report import concentration, wording
 from leukoscope.report.evidence import Evidence, Novelty
 from leukoscope.report.validated import Point, Sets
 
@@ -167,7 +167,7 @@ def on_coverage(one: Evidence, *, groups: bool = True) -> list[str]:
             f"{one.name}: every set holds every class. Nothing is ruled out at this coverage, and "
             f"nothing is answered."
         ]
-    told = [_untold(sets), *_classes(sets), _groups(one) if groups else ""]
+    told = [_untold(sets), *_classes(one, sets), _groups(one) if groups else ""]
     return [f"{one.name}: {' '.join(_sentence(text) for text in told if text)}"]
 
 
@@ -175,13 +175,15 @@ def _sentence(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _classes(sets: Sets) -> list[str]:
-    """Whether each class has the demanded coverage; of images that a threshold could leave out."""
+def _classes(one: Evidence, sets: Sets) -> list[str]:
+    """Whether each class has the demanded coverage; of images that a threshold could leave out.
+    None is judged that too few groups hold."""
     demanded = wording.percent(sets.demanded)
     failed: list[str] = []
     unlucky: list[str] = []
     unsure: list[str] = []
     held: list[str] = []
+    unjudged: list[str] = []
     for each in sets.coverages[1:]:
         share = sets.told.get(each.name, Measured(each.coverage, each.interval))
         if share.value is None:
@@ -189,6 +191,9 @@ def _classes(sets: Sets) -> list[str]:
         which = each.name
         if each.name in sets.told:
             which += f" among the other {each.n - sets.untold[each.name]:,}"
+        if not concentration.carried(one, "recall", each.name):
+            unjudged.append(f"{which} ({wording.percent(share.value)})")
+            continue
         side = _side(share, sets.demanded)
         few = each.name not in sets.told and share.value >= sets.expected[each.name][0]
         {-1: unlucky if few else failed, 0: unsure, 1: held}[side].append(
@@ -212,6 +217,11 @@ def _classes(sets: Sets) -> list[str]:
         )
     if held:
         told.append(f"the demanded coverage of {demanded} holds for {wording.listing(held)}.")
+    if unjudged:
+        told.append(
+            f"whether the demanded coverage of {demanded} holds for {wording.listing(unjudged)} "
+            f"cannot be said: one or few groups hold almost all images of the class."
+        )
     return told
 
 

@@ -97,7 +97,8 @@ def draw(scenario: Scenario, groups: int, rng: np.random.Generator) -> Images:
         logit = scenario.stated * (mean + 0.5**0.5 * (common + image + own))
         second = 1 / (1 + np.exp(-logit))
         answers.append(np.stack([1 - second, second], axis=1))
-    return Images(labels, *answers, of)
+    first, other = answers
+    return Images(labels, first, other, of)
 
 
 def measure(
@@ -144,10 +145,8 @@ def ordinary(images: Images, rng: np.random.Generator, resamples: int) -> dict[s
             / ((w @ positive) * (w @ ~positive)),
             "ece": np.abs(w @ (bins * (certainty - right)[:, None])).sum(axis=1) / w.sum(axis=1),
         }
-    return {
-        key: Interval(*np.nanpercentile(values, (2.5, 97.5)), "percentiles")
-        for key, values in found.items()
-    }
+    limits = {key: np.nanpercentile(values, (2.5, 97.5)) for key, values in found.items()}
+    return {key: Interval(float(a), float(b), "percentiles") for key, (a, b) in limits.items()}
 
 
 def simulate(

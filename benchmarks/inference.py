@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 BATCH = 64
 ALONE = ("float32", "bf16", "onnx", "leukoscope")
@@ -105,7 +105,9 @@ def leukoscope(classifier: Path, _graph: Path) -> Answer:
     return lambda pixels: list(backend.answer(pixels).probabilities.argmax(axis=1).tolist())
 
 
-def alone(open_: Callable[[Path, Path], Answer], classifier: Path, graph: Path, paths: list[Path]):
+def alone(
+    open_: Callable[[Path, Path], Answer], classifier: Path, graph: Path, paths: list[Path]
+) -> tuple[float, list[int]]:
     """Images per second and classes of decoded pixels, after one batch that does not count."""
     import numpy as np
 
@@ -151,7 +153,7 @@ def dataloader(classifier: Path, paths: list[Path]) -> tuple[float, list[int]]:
 
     network, config = plain(classifier), read_config(classifier)
     pictures = Pictures(paths, config.size, config.mean, config.std)
-    loader = DataLoader(pictures, BATCH, num_workers=2, persistent_workers=True)
+    loader: Any = DataLoader(cast(Any, pictures), BATCH, num_workers=2, persistent_workers=True)
     with torch.inference_mode():
         network(next(iter(loader)))  # which starts the workers, too
         classes: list[int] = []
@@ -188,7 +190,7 @@ def run(arm: str, classifier: Path, graph: Path, paths: list[Path]) -> tuple[flo
     arms = {"float32": float32, "bf16": bf16, "onnx": onnx, "leukoscope": leukoscope}
     if arm in arms:
         return alone(arms[arm], classifier, graph, paths)
-    return {"dataloader": dataloader, "predict": predict}[arm](classifier, paths)
+    return dataloader(classifier, paths) if arm == "dataloader" else predict(classifier, paths)
 
 
 def measure(arm: str, given: argparse.Namespace, classifier: Path, graph: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,8 +46,8 @@ from leukoscope.learn.devices import fabric_for
 from leukoscope.learn.prediction import outputs
 
 Pixels = NDArray[np.uint8]
-Seen = dict[str, NDArray[np.float64]]  # "logits", then by layer, the last layer last
-Score = Callable[[Seen], NDArray[np.float64]]  # higher is more novel
+Seen = dict[str, NDArray[Any]]  # floats: "logits", then by layer, the last layer last
+Score = Callable[[Seen], NDArray[Any]]  # higher is more novel
 
 REMEMBERED = 512
 SHIFTED = 80  # test fields that are changed
@@ -75,8 +76,8 @@ def photographs(size: int, rng: np.random.Generator, *, crops: int = 4) -> Pixel
     from sklearn.datasets import load_sample_images
 
     whole = list(load_sample_images().images)
-    with get_sample_data("grace_hopper.jpg") as file:
-        whole.append(np.asarray(Image.open(file).convert("RGB")))
+    portrait = get_sample_data("grace_hopper.jpg", asfileobj=False)
+    whole.append(np.asarray(Image.open(str(portrait)).convert("RGB")))
     skimage = importlib.util.find_spec("skimage")
     if skimage is not None and skimage.origin is not None:
         folder = Path(skimage.origin).with_name("data")
@@ -214,7 +215,7 @@ def vim(learned: Seen, held_out: Seen) -> Score:
     _, _, directions = np.linalg.svd(features - centre, full_matrices=False)
     kept = directions[:DIRECTIONS]
 
-    def outside(asked: Seen) -> NDArray[np.float64]:
+    def outside(asked: Seen) -> Any:
         x = penultimate(asked) - centre
         return np.linalg.norm(x - x @ kept.T @ kept, axis=1)
 
@@ -244,11 +245,11 @@ def penultimate(seen: Seen) -> NDArray[np.float64]:
     return seen[list(seen)[-1]].astype(np.float64)
 
 
-def unit(features: NDArray[np.float64]) -> NDArray[np.float64]:
+def unit(features: NDArray[np.float64]) -> Any:
     return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
 
 
-def gaussian(learned: NDArray[np.floating], *, centre: bool = True) -> Callable[..., NDArray]:
+def gaussian(learned: NDArray[np.floating], *, centre: bool = True) -> Callable[..., Any]:
     """The squared Mahalanobis distance, of standardised features with a shrunk covariance."""
     values = learned.astype(np.float64)
     mean = values.mean(axis=0) if centre else np.zeros(values.shape[1])
@@ -260,7 +261,7 @@ def gaussian(learned: NDArray[np.floating], *, centre: bool = True) -> Callable[
     variances = lengths**2 / len(x)
     rest = shrinkage * variances.sum() / x.shape[1]
 
-    def distance(asked: NDArray[np.floating]) -> NDArray[np.float64]:
+    def distance(asked: NDArray[np.floating]) -> Any:
         z = (asked - mean) / spread
         within = z @ directions.T
         outside = (z**2).sum(axis=1) - (within**2).sum(axis=1)
@@ -351,9 +352,8 @@ def main() -> None:
         else:
             seen = look(training, given.root, given.cells)
             if kept is not None:
-                np.savez(
-                    kept, **{json.dumps([a, b]): v for a, s in seen.items() for b, v in s.items()}
-                )
+                arrays = {json.dumps([a, b]): v for a, s in seen.items() for b, v in s.items()}
+                np.savez(kept, allow_pickle=False, **arrays)
         compare(str(training.settings["network"]), seen)
         if given.sessions is not None:
             unseen_looks(training, seen, given.sessions)

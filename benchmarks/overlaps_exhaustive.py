@@ -89,7 +89,10 @@ def exhaustive(paths: list[str], grey: NDArray[np.float32], kept: float) -> list
 
 
 def statistics(
-    grey: NDArray[np.float32], down: NDArray[np.intp], right: NDArray[np.intp], count: NDArray
+    grey: NDArray[np.float32],
+    down: NDArray[np.intp],
+    right: NDArray[np.intp],
+    count: NDArray[np.intp],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Per image and shift, over the common area: sum / √n, and 1 / √(n · variance)."""
     height, width = grey.shape[1:]

@@ -30,8 +30,8 @@ from leukoscope.data.samples import Sample
 from leukoscope.progress import bar
 
 BLOCK = 1000
-PLANTED = {"copies": 8, "shifted": 28, "turned": 24}
-PER_CLASS = (BLOCK - sum(PLANTED.values())) // 4
+COPIES, SHIFTED, TURNED = 8, 28, 24  # of a block
+PER_CLASS = (BLOCK - COPIES - SHIFTED - TURNED) // 4
 
 
 def drawn(folder: Path, count: int, size: int) -> tuple[Path, Path]:
@@ -45,7 +45,13 @@ def drawn(folder: Path, count: int, size: int) -> tuple[Path, Path]:
     with bar("drawing", count) as advance:
         for seed, start in enumerate(range(0, count, BLOCK)):
             smears = synthetic.draw(
-                per_class=PER_CLASS, size=size, seed=seed, marks="label", **PLANTED
+                per_class=PER_CLASS,
+                size=size,
+                seed=seed,
+                copies=COPIES,
+                shifted=SHIFTED,
+                turned=TURNED,
+                marks="label",
             )
             pixels[start : start + BLOCK] = smears.pixels
             for field in smears.fields:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leukoscope.audit import duplicates, findings, sessions, shortcuts
+from leukoscope.audit import clues, duplicates, sessions, shortcuts
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.data.images import Facts
 from leukoscope.data.samples import Sample
@@ -73,7 +73,8 @@ def _shortcuts(smears: Smears, facts: list[Facts]) -> tuple[str, ...]:
     )
     probes = shortcuts.probe(views, targets, [f.scene for f in smears.fields], quiet=True)
     chance = float(np.bincount(targets).max() / len(targets))
-    return tuple(p.name for p in probes if findings.shortcut(p, chance).verdict == "problem")
+    findings = clues.shortcuts(probes, chance)
+    return tuple(p.name for p, f in zip(probes, findings, strict=True) if f.verdict == "problem")
 
 
 def main() -> None:

@@ -148,16 +148,15 @@ def test_delongs_own_paired_example(name: str, difference: float, error: float) 
 
 def test_over_groups_it_is_obuchowskis_variance() -> None:
     rng = np.random.default_rng(0)
-    groups = rng.integers(12, size=150)
-    positive = rng.random(150) < 0.3 + 0.03 * groups
-    score = np.round(rng.normal(size=150) + positive + 0.1 * groups, 1)
+    groups = np.repeat(np.arange(12), 13)
+    positive = np.tile(np.arange(13) < 5, 12)
+    score = np.round(rng.normal(size=156) + positive + 0.1 * groups, 1)
     pairs = np.sign(score[positive][:, None] - score[~positive][None]) / 2 + 0.5
     area, (m, n) = pairs.mean(), pairs.shape
     sums = np.zeros((2, 12))  # her S10 and S01 parts, of each cluster
     np.add.at(sums[0], groups[positive], pairs.mean(axis=1) - area)
     np.add.at(sums[1], groups[~positive], pairs.mean(axis=0) - area)
-    # Obuchowski 1997, section 3; all 12 clusters hold images of both kinds.
-    assert all(len(set(groups[side])) == 12 for side in (positive, ~positive))
+    # Obuchowski 1997, section 3, with clusters of equal size.
     s10, s01 = (12 / 11 * sums**2).sum(axis=1) / (m, n)
     s11 = 12 / 11 * (sums[0] * sums[1]).sum()
     found = scores.auroc(positive, score)
@@ -178,6 +177,42 @@ def test_few_groups_that_carry_the_variance_leave_few_degrees_of_freedom() -> No
     influence[:2] = 1, -1
     spread = linearised(influence, np.zeros(100, int), Units(np.arange(100), 100, "images"))
     assert spread.freedom == pytest.approx(6)
+
+
+def sized(sizes: list[int], means: np.ndarray) -> tuple[np.ndarray, Units]:
+    """The influences of images of such groups on the mean of all, each image as its group is."""
+    of = np.repeat(np.arange(len(sizes)), sizes)
+    influence = (means[of] - means[of].mean()) / len(of)
+    return influence, Units(of, len(sizes), "groups")
+
+
+@pytest.mark.parametrize("sizes", [[10] * 8, [40, 20, 5, 5, 4, 3, 1, 1], [60, 12, 12]])
+def test_degrees_of_freedom_by_size_are_bell_and_mccaffreys(sizes: list[int]) -> None:
+    pull = np.array(sizes) / sum(sizes)
+    centred = np.eye(len(sizes)) - np.outer(np.ones(len(sizes)), pull)
+    form = centred.T @ np.diag(pull**2 / (1 - pull)) @ centred
+    expected = np.trace(form) ** 2 / np.trace(form @ form)
+    means = np.resize([1.0, -1.0], len(sizes))  # whose squares leave more degrees of freedom
+    influence, units = sized(sizes, means)
+    spread = linearised(influence, np.zeros(len(influence), int), units)
+    assert spread.freedom <= expected * (1 + 1e-9)
+    if len(set(sizes)) == 1:
+        assert spread.freedom == pytest.approx(len(sizes) - 1) == pytest.approx(expected)
+        assert spread.raised == pytest.approx(9 / 7)
+    else:
+        assert spread.freedom == pytest.approx(expected)
+        assert spread.raised > 9 / 7
+
+
+def test_the_interval_of_a_share_holds_where_few_large_groups_have_most_images() -> None:
+    rng, sizes = np.random.default_rng(0), [150, 120, 70, 50, *[6] * 20]
+    groups = np.repeat([str(n) for n in range(len(sizes))], sizes)
+    held = 0
+    for seed in range(150):
+        right = np.repeat(rng.beta(4, 1, size=len(sizes)), sizes)  # 0.8 in the mean
+        interval = group_bootstrap(right, groups, resamples=400, seed=seed)
+        held += interval.low <= 0.8 <= interval.high
+    assert held / 150 >= 0.92
 
 
 def test_one_group_of_a_class_leaves_the_ranking_unknown() -> None:

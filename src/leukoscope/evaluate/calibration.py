@@ -133,7 +133,7 @@ def _measure(
         return Measured(value, Interval(0.0, 1.0, f"one {units.kind.removesuffix('s')}"))
     signed = np.sum([gap * np.sign(gap.sum()) for gap in gaps], axis=0)
     spread = linearised((signed - value) / len(right), np.zeros(len(right), bool), units)
-    tail = outer_tail(spread.freedom, units.count, confidence)
+    tail = outer_tail(spread, confidence)
     n = total(drawn, np.ones(len(right)))
     resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
     chance = float(np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail))

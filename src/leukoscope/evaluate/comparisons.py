@@ -123,9 +123,9 @@ def _counted(
         one, other = (float(pick(figures.of_tables(t[None], counts))[0]) for t in tables)
         effect = figures.influence(pick, tables[0], counts, labels, first)
         effect = effect - figures.influence(pick, tables[1], counts, labels, second)
-        freedom = linearised(effect, labels, units).freedom
+        spread = linearised(effect, labels, units)
         interval = _around(
-            one - other, pick(resampled[0]) - pick(resampled[1]), freedom, units, confidence
+            one - other, pick(resampled[0]) - pick(resampled[1]), spread, units, confidence
         )
         if name == "accuracy" and units.kind == "images":
             p, test = mcnemar(first == labels, second == labels), "exact McNemar"
@@ -137,11 +137,11 @@ def _counted(
 
 
 def _around(
-    difference: float, resampled: Floats, freedom: float, units: Units, confidence: float
+    difference: float, resampled: Floats, spread: Spread, units: Units, confidence: float
 ) -> Interval:
     if units.count < 2:
         return Interval(-2.0, 2.0, f"one {units.kind.removesuffix('s')}")
-    low, high = outer_percentiles(resampled, freedom, units.count, confidence)
+    low, high = outer_percentiles(resampled, spread, confidence)
     method = f"bootstrap over {units.count} {units.kind}"
     return Interval(min(low, difference), max(high, difference), method)
 

@@ -201,8 +201,8 @@ def _combined(
         return Measured(value, Interval(least, 1.0, f"one {units.kind.removesuffix('s')}"))
     labels, counts = answers.labels, answers.counts
     effect = influence(pick, counts, counts, labels, answers.predicted)
-    freedom = linearised(effect, labels, units).freedom
-    low, high = outer_percentiles(pick(answers.resampled), freedom, units.count, confidence)
+    spread = linearised(effect, labels, units)
+    low, high = outer_percentiles(pick(answers.resampled), spread, confidence)
     method = f"bootstrap over {units.count} {units.kind}"
     return Measured(value, Interval(min(low, value), max(high, value), method))
 

@@ -13,6 +13,7 @@ from leukoscope.evaluate.inputs import Labels, number
 from leukoscope.evaluate.resampling import RESAMPLES, Floats, Resamples, Units, behind
 
 CONFIDENCE = 0.95
+_ROUNDING = 1e-12  # what sums of influences, each of the order of 1 / N, may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Spread(NamedTuple):
 
     error: float
     freedom: float
+    raised: float = 1.0  # the square of the error, by what weighing units anew would give
 
 
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
@@ -86,8 +88,7 @@ def of_share(
         return Interval(0.0, 1.0, "one group")
     value = float(right[among].mean())
     spread = linearised(np.where(among, right - value, 0.0), among, drawn.units)
-    freedom = min(spread.freedom, count - 1.0)
-    low, high = outer_percentiles(resampling.share(drawn, right, among), freedom, count, confidence)
+    low, high = outer_percentiles(resampling.share(drawn, right, among), spread, confidence)
     return Interval(min(low, value), max(high, value), f"bootstrap over {count} groups")
 
 
@@ -105,68 +106,90 @@ def ratio(part: Floats, whole: Floats, units: Units, *, confidence: float = CONF
     if units.count < 2:
         return Measured(value)
     off = (part - value * whole) / whole.sum()
-    freedom = linearised(off, np.zeros(len(part), bool), units).freedom
+    spread = linearised(off, np.zeros(len(part), bool), units)
     drawn = resampling.resample(units)
     below = resampling.total(drawn, whole)
     known = below > 0  # units without any of the whole may have all the weight
     values = resampling.total(drawn, part)[known] / below[known]
-    low, high = outer_percentiles(values, freedom, units.count, confidence)
+    low, high = outer_percentiles(values, spread, confidence)
     method = f"bootstrap over {units.count} {units.kind}"
     return Measured(value, Interval(min(low, value), max(high, value), method))
 
 
 def outer_percentiles(
-    values: Floats, freedom: float, count: int, confidence: float = CONFIDENCE
+    values: Floats, spread: Spread, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """The bounds of the middle resampled values, for `count` groups moved outwards."""
-    tail = outer_tail(freedom, count, confidence)
+    """The bounds of the middle resampled values of a figure with this spread, moved outwards."""
+    tail = outer_tail(spread, confidence)
     low, high = np.quantile(values[np.isfinite(values)], (tail, 1 - tail))
     return float(low), float(high)
 
 
-def outer_tail(freedom: float, count: int, confidence: float = CONFIDENCE) -> float:
+def outer_tail(spread: Spread, confidence: float = CONFIDENCE) -> float:
     """The share of resampled values to leave out at either end.
 
     Less than half of 1 - `confidence`, as Student's distribution of these degrees of freedom is
-    wider than the normal one (Hesterberg, The American Statistician 69, 2015), and as weights of
-    Exp(1) have (count - 1) / (count + 1) of the variance that they should have.
+    wider than the normal one (Hesterberg, The American Statistician 69, 2015), and as weighing
+    units anew gives less than the variance that they should have.
     """
-    student = float(stdtrit(max(freedom, 1.0), 1 - tail_of(confidence)))
-    return float(ndtr(-student * ((count + 1) / (count - 1)) ** 0.5))
+    student = float(stdtrit(max(spread.freedom, 1.0), 1 - tail_of(confidence)))
+    return float(ndtr(-student * spread.raised**0.5))
 
 
 def linearised(influence: Floats, strata: Labels | NDArray[np.bool_], units: Units) -> Spread:
     """The spread of a figure of which each image's `influence` is known: the derivative by the
     image's weight, N values that sum to 0.
 
-    Influences are added up within units, then squared. Each stratum (class) has its own
-    small-sample factor; for AUROC this is DeLong's variance where units are single images, and
-    Obuchowski's (Biometrics 53, 1997) where they are groups. The degrees of freedom follow
-    Satterthwaite (Biometrics Bulletin 2, 1946) and are few where few units carry the variance.
-    A class with one unit leaves the error infinite.
+    Influences are added up within units, then squared, each stratum (class) by itself; for AUROC
+    this is DeLong's variance where units are single images, and Obuchowski's (Biometrics 53, 1997)
+    where they are groups. A unit pulls the figure towards itself, the more so the more of the
+    stratum's images it has: its square is divided by 1 - that share, which for units of equal size
+    is the usual n / (n - 1) (MacKinnon, Nielsen and Webb, Journal of Econometrics 232, 2023).
+
+    The degrees of freedom are few where few units carry the variance: the fewer of what the squares
+    say (Satterthwaite, Biometrics Bulletin 2, 1946) and of what the sizes say, see `_freedom`. A
+    stratum with one unit leaves the error infinite.
     """
-    whole = np.bincount(units.of, weights=influence, minlength=units.count)
-    crossing = float((whole**2).sum())
+    whole, weighed = np.zeros(units.count), np.zeros(units.count)
     parts, freedoms = [], []
     for stratum in np.unique(strata):
         inside = strata == stratum
         if not influence[inside].any():
             continue
-        count = behind(units, inside)
-        if count < 2:
+        size = np.bincount(units.of, weights=inside, minlength=units.count)
+        if np.count_nonzero(size) < 2:
             return Spread(np.inf, 0.0)
+        pull = size / size.sum()
         summed = np.bincount(units.of, weights=influence * inside, minlength=units.count)
+        summed[np.abs(summed) < _ROUNDING] = 0.0
+        weighed += summed / (1 + (pull**2).sum()) ** 0.5  # as weights of Exp(1) spread a mean
+        summed = summed / (1 - pull) ** 0.5
+        whole += summed
         squares, fourths = float((summed**2).sum()), float((summed**4).sum())
-        crossing -= squares
-        if squares == 0:
-            continue
-        parts.append(squares * count / (count - 1))
-        freedoms.append(min(count - 1.0, 3 * squares**2 / fourths))
-    variance = sum(parts) + crossing * units.count / max(units.count - 1, 1)
+        if squares > 0:
+            parts.append(squares)
+            freedoms.append(min(_freedom(pull[pull > 0]), 3 * squares**2 / fourths))
+    variance = float((whole**2).sum())
     if not parts or variance <= 0:
         return Spread(0.0, units.count - 1.0)
     each = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
-    return Spread(variance**0.5, sum(parts) ** 2 / each)
+    return Spread(variance**0.5, sum(parts) ** 2 / each, variance / float((weighed**2).sum()))
+
+
+def _freedom(pull: Floats) -> float:
+    """The degrees of freedom of the variance of a mean, from the share that each of its units has.
+
+    Were units as unlike one another whatever their size, the sum of their squares would have mean
+    and variance of a chi-square of so many (Bell and McCaffrey, Survey Methodology 28, 2002): with
+    n of equal size n - 1, with one that has half of all images hardly more than 1. The sums are
+    those of tr(B)² ÷ tr(B²) with B = (I - 1·pullᵀ)ᵀ · diag(pull² ÷ (1 - pull)) · (I - 1·pullᵀ).
+    """
+    h = float((pull**2).sum())
+    d = pull**2 / (1 - pull)
+    zeroth, first, second = (float((d * pull**power).sum()) for power in range(3))
+    pairs = (h * zeroth) ** 2 + 2 * zeroth * second + 2 * first**2 - 4 * h * zeroth * first
+    alone = float((d**2 * (1 + 2 * (h - 2 * pull))).sum())
+    return float(((1 + h) * zeroth - 2 * first) ** 2 / (pairs + alone))
 
 
 def around(

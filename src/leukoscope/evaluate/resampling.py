@@ -138,19 +138,21 @@ def tables(
 
 
 def _alike(units: Units, right: NDArray[np.bool_] | Floats, among: NDArray[np.bool_]) -> float:
-    """How many images count as one: the design effect, from 1 to the mean size of a unit.
+    """How many images count as one: the design effect, from 1 to the size of the unit that an image
+    is in, in the mean over images.
 
     It is the variance of the share with images of a unit together, by that with every image alone
     (Kish 1965). Half an image that is as its unit is added to both, which decides where all are
     right: then nothing tells whether images of a unit are alike, and they are taken to be.
     """
     n = float(among.sum())
-    mean_size = n / max(behind(units, among), 1)
+    sizes = np.bincount(units.of, weights=among, minlength=units.count)
+    most = float((sizes**2).sum()) / max(n, 1.0)
     share = float(right[among].mean()) if n else 0.0
     off = np.where(among, right - share, 0.0)
     together = np.square(np.bincount(units.of, weights=off, minlength=units.count)).sum()
-    effect = (float(together) + 0.5 * mean_size) / (n * share * (1 - share) + 0.5)
-    return min(max(effect, 1.0), mean_size)
+    effect = (float(together) + 0.5 * most) / (n * share * (1 - share) + 0.5)
+    return max(min(effect, most), 1.0)
 
 
 def _generator(drawn: Resamples, stream: int) -> np.random.Generator:

@@ -19,6 +19,7 @@ from leukoscope.evaluate.intervals import (
     Measured,
     linearised,
     of_share,
+    of_share,
     outer_tail,
     reach,
 )
@@ -107,8 +108,9 @@ def measure(
 
     Chance adds to the error of the images, and once more to that of every resample: plain
     percentiles leave out the truth of a calibrated classifier always. So the upper bound takes the
-    added part away and goes as far up as the error's spread with its signs held; the lower one
-    takes away all that chance may have added, the summed distance of a resample's bins from the
+    added part away and goes as far up as the error's spread with its signs held, or as the
+    accuracy may lie lower, which shows more where few groups are all right; the lower one takes
+    away all that chance may have added, the summed distance of a resample's bins from the
     measured ones, and is 0 where the images could come from a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
@@ -138,7 +140,9 @@ def _measure(
     resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
     chance = float(np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail))
     added = float(np.abs(resampled).sum(axis=1).mean()) - value
-    high = min(max(value - added + reach(spread, confidence), value), 1.0)
+    accuracy = of_share(drawn, right, np.ones(len(right), bool), confidence)
+    far = max(reach(spread, confidence), float(right.mean()) - accuracy.low)
+    high = min(max(value - added + far, value), 1.0)
     method = f"bootstrap over {units.count} {units.kind}"
     return Measured(value, Interval(max(value - chance, 0.0), high, method))
 

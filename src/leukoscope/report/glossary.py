@@ -48,9 +48,10 @@ TERMS = (
         "images resemble each other. Over several seeds the tables give the hull of their "
         "intervals, from the lowest to the highest end.",
         "exact: beta quantiles; groups: 2.5 % and 97.5 % points of 2,000 random weightings of "
-        "groups, moved outwards for few groups",
+        "groups, moved outwards where groups are few or a few are large",
         "Clopper and Pearson, Biometrika 26, 1934; Rubin, Annals of Statistics 9, 1981; "
-        "Hesterberg, The American Statistician 69, 2015",
+        "Hesterberg, The American Statistician 69, 2015; Bell and McCaffrey, Survey Methodology "
+        "28, 2002",
     ),
     Term(
         "effective-groups",

@@ -157,6 +157,22 @@ def test_where_it_looked_is_known_of_the_test_images(run: Path, folded: Path) ->
     assert "Where the networks looked" in (run / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_report_is_written_from_the_predictions(folded: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(folded, tmp_path / "run")
+    files = sorted(run.rglob("metrics.json"))
+    expected = {file: file.read_text(encoding="utf-8") for file in (*files, run / "results.csv")}
+    for file in files:
+        metrics = json.loads(expected[file])
+        metrics["accuracy"] |= {"value": 1.0, "low": 1.0}
+        metrics["of another version"] = 1
+        file.write_text(json.dumps(metrics), encoding="utf-8")
+    (run / f"{NETWORK}-random-seed0" / "fold1" / "predictions.csv").unlink()
+    call("report", str(run))
+    for file, content in expected.items():
+        changed = file.parent.name == "fold1" and file.parent.parent.name == TRIAL
+        assert (file.read_text(encoding="utf-8") != content) == changed
+
+
 def test_baselines_stand_for_themselves(run: Path) -> None:
     assert not list(run.glob("majority-*/attention.csv"))
     metrics = json.loads((run / "majority-random-seed0" / "metrics.json").read_text())

@@ -666,16 +666,19 @@ def report(
         bool, typer.Option("--vector", help="Write the figures as SVG and PDF, too.")
     ] = False,
 ) -> None:
-    """Write the report of a benchmark, with its tables and figures, or of an audit again."""
+    """Write the report of a benchmark, with its tables and figures, or of an audit again.
+
+    All figures of a benchmark are calculated anew from its predictions.csv files.
+    """
     if (run / "findings.json").exists():
         from leukoscope.report import audit as page
 
         print(page.write(run, images=not without_images))
         return
     from leukoscope.report import report as html
-    from leukoscope.results import write_results
+    from leukoscope.revisit import measure
 
-    write_results(run)
+    measure(run)
     print(html.write(run, images=not without_images, prevalence=prevalence, vector=vector))
 
 

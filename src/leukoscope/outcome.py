@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 
 ATTENTION = "attention.csv"
+_OF_CALIBRATION = ("temperature", "loss_uncalibrated")  # in metrics.json besides the figures
 _LOOKED_AT = 200  # test images of a training: enough for the mean of each class
 
 
@@ -160,6 +161,14 @@ def pool(folder: Path) -> None:
     _write(join(tested), folder, more)
 
 
+def measure(folder: Path) -> None:
+    """Nothing; `metrics.json` anew from the predictions that stand in `folder`, if any do."""
+    if not (folder / "predictions.csv").exists():
+        return
+    known = read_json(folder / "metrics.json")
+    _measure(folder, {name: known[name] for name in _OF_CALIBRATION if name in known})
+
+
 def figures(predictions: Predictions, protocol: str) -> Metrics:
     """The figures, with intervals over groups where the protocol knows them."""
     grouped = protocol != "random" and all(predictions.groups)
@@ -173,9 +182,15 @@ def figures(predictions: Predictions, protocol: str) -> Metrics:
 
 
 def _write(tested: Predictions, folder: Path, more: dict[str, Any]) -> None:
-    protocol = str(read_json(folder / "settings.json")["protocol"])
     write_predictions(tested, folder / "predictions.csv")
-    write_json(folder / "metrics.json", figures(tested, protocol).as_dict() | more)
+    _measure(folder, more)
+
+
+def _measure(folder: Path, more: dict[str, Any]) -> None:
+    """Of the table as it is written, digits included, so that anyone finds the same figures."""
+    protocol = str(read_json(folder / "settings.json")["protocol"])
+    found = figures(read_predictions(folder / "predictions.csv"), protocol)
+    write_json(folder / "metrics.json", found.as_dict() | more)
 
 
 def _baseline(training: Training, pixels: NDArray[np.uint8]) -> tuple[Predictions, Predictions]:

@@ -60,6 +60,15 @@ def calibrate(run: Path, *, root: Path | None = None, quiet: bool = False) -> li
     return done
 
 
+def measure(run: Path) -> None:
+    """Nothing; the `metrics.json` and `results.csv` of a finished run, anew from its
+    `predictions.csv` files. Of a run that an earlier version made they get today's intervals."""
+    for trial in finished(run):
+        for folder in dict.fromkeys((*outcome.folds(trial), trial)):
+            outcome.measure(folder)
+    write_results(run)
+
+
 def stress(
     run: Path,
     *,

@@ -19,7 +19,6 @@ from leukoscope.evaluate.intervals import (
     Measured,
     linearised,
     of_share,
-    of_share,
     outer_tail,
     reach,
 )

@@ -107,10 +107,10 @@ def measure(
 
     Chance adds to the error of the images, and once more to that of every resample: plain
     percentiles leave out the truth of a calibrated classifier always. So the upper bound takes the
-    added part away and goes as far up as the error's spread with its signs held, or as the
-    accuracy may lie lower, which shows more where few groups are all right; the lower one takes
-    away all that chance may have added, the summed distance of a resample's bins from the
-    measured ones, and is 0 where the images could come from a calibrated classifier.
+    added part away and goes as far up as the error's spread with its signs held, over groups at
+    least as far as the accuracy may lie lower, since few groups that are all right have no spread.
+    The lower one takes away all that chance may have added, the summed distance of a resample's
+    bins from the measured ones, and is 0 where the images could come from a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
     return {
@@ -139,8 +139,10 @@ def _measure(
     resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
     chance = float(np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail))
     added = float(np.abs(resampled).sum(axis=1).mean()) - value
-    accuracy = of_share(drawn, right, np.ones(len(right), bool), confidence)
-    far = max(reach(spread, confidence), float(right.mean()) - accuracy.low)
+    far = reach(spread, confidence)
+    if units.kind == "groups":
+        accuracy = of_share(drawn, right, np.ones(len(right), bool), confidence)
+        far = max(far, float(right.mean()) - accuracy.low)
     high = min(max(value - added + far, value), 1.0)
     method = f"bootstrap over {units.count} {units.kind}"
     return Measured(value, Interval(max(value - chance, 0.0), high, method))

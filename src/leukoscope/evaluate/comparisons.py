@@ -18,12 +18,12 @@ from leukoscope.evaluate.intervals import (
     Spread,
     around,
     linearised,
-    outer_percentiles,
     reach,
 )
 from leukoscope.evaluate.resampling import RESAMPLES, Floats, Resamples, Units
 
 COUNTED = ("accuracy", "balanced_accuracy", "f1", "f1_macro", "mcc")
+_BY_CLASS = ("balanced_accuracy", "f1_macro", "mcc")  # figures that weigh classes, not images
 SCORED = ("auroc", "average_precision", "loss", "brier")
 
 
@@ -56,7 +56,10 @@ def compare(
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
-    """The differences in the figures of the table, both networks resampled together.
+    """The differences in the figures of the table.
+
+    Their intervals follow from what each image adds to both figures, summed over groups, by
+    Student's distribution: what the two networks err in together leaves no trace in them.
 
     The p of a counted figure is that of swapping the two networks' answers within whole groups at
     random (a paired permutation test); of the accuracy on independent images it is McNemar's
@@ -105,16 +108,7 @@ def _counted(
 ) -> list[Difference]:
     tables = [figures.confusion(labels, predicted, k) for predicted in (first, second)]
     counts = tables[0] + tables[1]
-    resampled, swapped = (
-        [figures.of_tables(table, counts) for table in pair]
-        for pair in (
-            [
-                resampling.tables(drawn, labels, p, k, network=i)
-                for i, p in enumerate((first, second))
-            ],
-            _swaps(labels, first, second, k, drawn),
-        )
-    )
+    swapped = [figures.of_tables(t, counts) for t in _swaps(labels, first, second, k, drawn)]
     units = drawn.units
     named = f"{units.count} {units.kind}"
     found = []
@@ -123,9 +117,10 @@ def _counted(
         one, other = (float(pick(figures.of_tables(t[None], counts))[0]) for t in tables)
         effect = figures.influence(pick, tables[0], counts, labels, first)
         effect = effect - figures.influence(pick, tables[1], counts, labels, second)
-        spread = linearised(effect, labels, units)
-        interval = _around(
-            one - other, pick(resampled[0]) - pick(resampled[1]), spread, units, confidence
+        spread = linearised(effect, labels if name in _BY_CLASS else np.zeros_like(labels), units)
+        method = f"linearised over {named}"
+        interval = _interval(
+            one - other, spread, units, 2.0 if name == "mcc" else 1.0, method, confidence
         )
         if name == "accuracy" and units.kind == "images":
             p, test = mcnemar(first == labels, second == labels), "exact McNemar"
@@ -136,14 +131,19 @@ def _counted(
     return found
 
 
-def _around(
-    difference: float, resampled: Floats, spread: Spread, units: Units, confidence: float
+def _interval(
+    difference: float, spread: Spread, units: Units, top: float, method: str, confidence: float
 ) -> Interval:
+    """By Student's distribution, between -`top` and `top`."""
     if units.count < 2:
-        return Interval(-2.0, 2.0, f"one {units.kind.removesuffix('s')}")
-    low, high = outer_percentiles(resampled, spread, confidence)
-    method = f"bootstrap over {units.count} {units.kind}"
-    return Interval(min(low, difference), max(high, difference), method)
+        return Interval(-top, top, f"one {units.kind.removesuffix('s')}")
+    if spread.error == 0:  # nothing says how far it could be off
+        low, high = around(
+            difference + top, spread, count=units.count, top=2 * top, confidence=confidence
+        )
+        return Interval(low - top, high - top, method)
+    far = reach(spread, confidence)
+    return Interval(max(difference - far, -top), min(difference + far, top), method)
 
 
 def _swaps(
@@ -184,14 +184,7 @@ def _scored(
         difference, top = a.value - b.value, scores.top(name, first.shape[1])
         kind = scores.METHODS.get(name, "linearised")
         method = f"paired {kind} over {units.count} {units.kind}"
-        if spread.error == 0:  # nothing says how far it could be off
-            low, high = around(
-                difference + top, spread, count=units.count, top=2 * top, confidence=confidence
-            )
-            interval = Interval(low - top, high - top, method)
-        else:
-            far = reach(spread, confidence)
-            interval = Interval(max(difference - far, -top), min(difference + far, top), method)
+        interval = _interval(difference, spread, units, top, method, confidence)
         p = _two_sided(difference, spread, units.count)
         found.append(Difference(name, a.value, b.value, interval, p, method))
     return found

@@ -113,14 +113,11 @@ def share(drawn: Resamples, right: NDArray[np.bool_] | Floats, among: NDArray[np
     )
 
 
-def tables(
-    drawn: Resamples, labels: Labels, predicted: Labels, k: int, *, network: int = 0
-) -> Floats:
+def tables(drawn: Resamples, labels: Labels, predicted: Labels, k: int) -> Floats:
     """R×K×K resampled confusion tables, the true class in rows.
 
     In each class half an image is added that is right, and half that is called the other classes,
-    each alike; this changes how the class is recognised, not how common it is. Tables of several
-    networks need different numbers for `network`: what they would have got wrong is not the same.
+    each alike; this changes how the class is recognised, not how common it is.
     """
     count = drawn.weights.shape[1]
     cells = np.bincount((drawn.bundle * k + labels) * k + predicted, minlength=count * k * k)
@@ -130,7 +127,7 @@ def tables(
         among = labels == index
         size[index] = _alike(drawn.units, among & (predicted == index), among)
     shape = np.where(np.eye(k, dtype=bool), 0.5, 0.5 / (k - 1))
-    rng = _generator(drawn, 1 + network)
+    rng = _generator(drawn, 1)
     smooth = counted + rng.standard_gamma(shape, counted.shape) * size[:, None]
     rows = smooth.sum(axis=2, keepdims=True)
     keep = np.divide(counted.sum(axis=2, keepdims=True), rows, where=rows > 0, out=rows * 0)

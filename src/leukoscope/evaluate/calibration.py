@@ -107,10 +107,10 @@ def measure(
 
     Chance adds to the error of the images, and once more to that of every resample: plain
     percentiles leave out the truth of a calibrated classifier always. So the upper bound takes the
-    added part away and goes as far up as the error's spread with its signs held, over groups at
-    least as far as the accuracy may lie lower, since few groups that are all right have no spread.
-    The lower one takes away all that chance may have added, the summed distance of a resample's
-    bins from the measured ones, and is 0 where the images could come from a calibrated classifier.
+    added part away and goes as far up as the error's spread with its signs held; over groups it is
+    at least what the accuracy may be lower, since few groups that are all right have no spread. The
+    lower one takes away all that chance may have added, the summed distance of a resample's bins
+    from the measured ones, and is 0 where the images could come from a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
     return {
@@ -139,13 +139,12 @@ def _measure(
     resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
     chance = float(np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail))
     added = float(np.abs(resampled).sum(axis=1).mean()) - value
-    far = reach(spread, confidence)
+    high = max(value - added + reach(spread, confidence), value)
     if units.kind == "groups":
         accuracy = of_share(drawn, right, np.ones(len(right), bool), confidence)
-        far = max(far, float(right.mean()) - accuracy.low)
-    high = min(max(value - added + far, value), 1.0)
+        high = max(high, float(right.mean()) - accuracy.low)
     method = f"bootstrap over {units.count} {units.kind}"
-    return Measured(value, Interval(max(value - chance, 0.0), high, method))
+    return Measured(value, Interval(max(value - chance, 0.0), min(high, 1.0), method))
 
 
 def by_group(

@@ -668,7 +668,7 @@ def report(
 ) -> None:
     """Write the report of a benchmark, with its tables and figures, or of an audit again.
 
-    All figures of a benchmark are calculated anew from its predictions.csv files.
+    What follows from the predictions.csv files of a benchmark is calculated anew.
     """
     if (run / "findings.json").exists():
         from leukoscope.report import audit as page

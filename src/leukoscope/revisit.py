@@ -61,12 +61,19 @@ def calibrate(run: Path, *, root: Path | None = None, quiet: bool = False) -> li
 
 
 def measure(run: Path) -> None:
-    """Nothing; the `metrics.json` and `results.csv` of a finished run, anew from its
-    `predictions.csv` files. Of a run that an earlier version made they get today's intervals."""
-    for trial in finished(run):
+    """Nothing; the `metrics.json`, `results.csv` and model cards of a finished run, anew from its
+    `predictions.csv` files. Of a run that an earlier version made they get today's intervals; a
+    training without that file keeps its figures."""
+    from leukoscope.report import model_card
+
+    done = finished(run)
+    for trial in done:
         for folder in dict.fromkeys((*outcome.folds(trial), trial)):
             outcome.measure(folder)
     write_results(run)
+    if (run / "card.json").exists():
+        for classifier in (one for trial in done for one in classifiers(trial)):
+            model_card.write(classifier, run=run)
 
 
 def stress(

@@ -184,3 +184,17 @@ def test_groups_are_calibrated_each_by_itself() -> None:
     assert (worst.name, worst.n, other.name) == ("bad", 40, "good")
     assert worst.gap == pytest.approx(stated[40:80].max(axis=1).mean())
     assert other.ece == expected_calibration_error(labels[:40], stated[:40])
+
+
+def test_groups_that_are_alike_do_not_make_the_calibration_error_certain() -> None:
+    right = np.tile([True] * 8 + [False] * 2, 4)
+    probabilities = np.tile([0.001, 0.999], (40, 1))
+    names = np.repeat(list("abcd"), 10).tolist()
+    found = measure(
+        right.astype(np.int64),
+        probabilities,
+        resample(units(right.astype(np.int64), probabilities, names)),
+    )["ece"]
+    assert found.value == pytest.approx(0.199)
+    assert found.interval is not None
+    assert found.interval.high > 0.3

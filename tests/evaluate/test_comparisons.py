@@ -169,3 +169,35 @@ def test_a_class_without_images_leaves_no_ranking_to_compare() -> None:
     )
     assert "auroc" not in found
     assert {"accuracy", "loss"} <= found.keys()
+
+
+def certain(predicted: np.ndarray) -> np.ndarray:
+    return np.eye(2)[predicted] * 0.98 + 0.01
+
+
+def test_a_class_that_tells_nothing_apart_may_hold_what_stayed_unseen() -> None:
+    labels = np.repeat([0, 1], (3, 325))
+    found = named(compare(labels, certain(labels), certain(labels), classes=["a", "b"]))
+    unseen = 1 - 0.025 ** (1 / 3)
+    assert found["balanced_accuracy"].interval.high > unseen / 2 > 0.3
+    assert found["balanced_accuracy"].interval.low < -unseen / 2
+    assert found["accuracy"].interval.high == pytest.approx(1 - 0.025 ** (1 / 328))
+    other = labels.copy()
+    other[-1] = 0
+    found = named(compare(labels, certain(labels), certain(other), classes=["a", "b"]))
+    assert found["balanced_accuracy"].interval.high > unseen / 2
+
+
+@pytest.mark.parametrize(("first", "second"), [(5, 0), (6, 0), (9, 1), (10, 2), (3, 3)])
+def test_the_interval_of_the_accuracy_leaves_out_0_only_where_mcnemar_does(
+    first: int, second: int
+) -> None:
+    labels = np.resize([0, 1], 328)
+    one, other = labels.copy(), labels.copy()
+    other[:first] = 1 - labels[:first]
+    one[first : first + second] = 1 - labels[first : first + second]
+    found = named(compare(labels, certain(one), certain(other), classes=["a", "b"]))["accuracy"]
+    assert found.value == pytest.approx((first - second) / 328)
+    assert found.interval.low <= found.value <= found.interval.high
+    if found.interval.low > 0:
+        assert found.p_value < 0.05

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, binomtest
 
-from leukoscope.evaluate import scores
+from leukoscope.evaluate import figures, scores
 from leukoscope.evaluate.intervals import (
     Spread,
     around,
@@ -16,7 +16,7 @@ from leukoscope.evaluate.intervals import (
     ratio,
     reach,
 )
-from leukoscope.evaluate.resampling import Units
+from leukoscope.evaluate.resampling import Units, resample
 
 
 def test_all_of_51_has_the_closed_form_lower_bound() -> None:
@@ -187,7 +187,9 @@ def sized(sizes: list[int], means: np.ndarray) -> tuple[np.ndarray, Units]:
 
 
 @pytest.mark.parametrize("sizes", [[10] * 8, [40, 20, 5, 5, 4, 3, 1, 1], [60, 12, 12]])
-def test_degrees_of_freedom_by_size_are_bell_and_mccaffreys(sizes: list[int]) -> None:
+def test_degrees_of_freedom_by_size_are_those_of_units_unlike_whatever_their_size(
+    sizes: list[int],
+) -> None:
     pull = np.array(sizes) / sum(sizes)
     centred = np.eye(len(sizes)) - np.outer(np.ones(len(sizes)), pull)
     form = centred.T @ np.diag(pull**2 / (1 - pull)) @ centred
@@ -213,6 +215,46 @@ def test_the_interval_of_a_share_holds_where_few_large_groups_have_most_images()
         interval = group_bootstrap(right, groups, resamples=400, seed=seed)
         held += interval.low <= 0.8 <= interval.high
     assert held / 150 >= 0.92
+
+
+@pytest.mark.parametrize("most", [10**4, 10**6, 10**9])
+def test_one_group_with_almost_all_images_leaves_one_degree_of_freedom(most: int) -> None:
+    # Images that count so often, by their weights.
+    influence, weights = np.array([-3.0, 1.0, 1.0, 1.0]) / most, np.array([most, 1.0, 1.0, 1.0])
+    units = Units(np.arange(4), 4, "groups")
+    spread = linearised(influence, np.zeros(4, int), units, weights)
+    assert spread.freedom == pytest.approx(1, abs=0.05)
+    assert np.isfinite([*around(0.5, spread, count=4), spread.raised]).all()
+
+
+def test_strata_that_cancel_have_an_interval() -> None:
+    labels, predicted = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 1, 0, 1, 1, 1])
+    drawn = resample(Units(np.array([0, 0, 0, 1, 0, 1, 1, 1]), 2, "groups"))
+    found = figures.measure(labels, predicted, ["a", "b"], drawn)["balanced_accuracy"]
+    assert found.interval is not None
+    assert found.interval.low < 0.5 < 0.9 < found.interval.high
+
+
+def test_a_class_in_one_group_leaves_figures_of_classes_unknown() -> None:
+    labels, groups = np.repeat([0, 1, 1, 1], 40), np.repeat([0, 1, 2, 3], 40)
+    predicted = np.where(np.arange(160) % 5 == 0, 1 - labels, labels)
+    found = figures.measure(labels, predicted, ["a", "b"], resample(Units(groups, 4, "groups")))
+    for key in ("recall:a", "balanced_accuracy", "f1_macro"):
+        interval = found[key].interval
+        assert interval is not None
+        assert (interval.low, interval.high) == (0.0, 1.0)
+    assert found["f1"].interval is not None
+    assert found["f1"].interval.low > 0.1
+
+
+@pytest.mark.parametrize(("count", "known"), [(3, False), (4, False), (5, True)])
+def test_a_ratio_of_few_units_has_no_interval(count: int, known: bool) -> None:
+    whole = np.ones(count)
+    found = ratio(np.linspace(0.5, 1.5, count), whole, Units(np.arange(count), count, "images"))
+    assert found.value == pytest.approx(1)
+    assert (found.interval is not None) == known
+    whole[0] = 100  # one unit has almost all of it
+    assert ratio(whole, whole, Units(np.arange(count), count, "images")).interval is None
 
 
 def test_one_group_of_a_class_leaves_the_ranking_unknown() -> None:

@@ -97,15 +97,6 @@ def test_images_alike_within_groups_count_as_one() -> None:
     assert resampling._alike(units, among, among) == 10  # all right: nothing tells
 
 
-def test_networks_on_the_same_images_get_the_same_weights() -> None:
-    labels, predicted, groups = drawn()
-    units = Units(groups, 25, "groups")
-    one, other = (resampling.resample(units, resamples=8, seed=5) for _ in range(2))
-    np.testing.assert_array_equal(one.weights, other.weights)
-    tables = [resampling.tables(each, labels, predicted, 3) for each in (one, other)]
-    np.testing.assert_array_equal(*tables)
-
-
 def test_more_units_than_weights_leave_the_variance_what_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -108,14 +108,17 @@ def measure(
     Chance adds to the error of the images, and once more to that of every resample: plain
     percentiles leave out the truth of a calibrated classifier always. So the upper bound takes the
     added part away and goes as far up as the error's spread with its signs held; over groups it is
-    at least what the accuracy may be lower, since few groups that are all right have no spread. The
-    lower one takes away all that chance may have added, the summed distance of a resample's bins
-    from the measured ones, and is 0 where the images could come from a calibrated classifier.
+    at least the mean certainty less the lower bound of the accuracy, since few groups that are
+    alike have no spread. The lower one takes away all that chance may have added, the summed
+    distance of a resample's bins from the measured ones, and is 0 where the images could come from
+    a calibrated classifier.
     """
     certainty, right = _answers(labels, probabilities)
+    accuracy = of_share(drawn, right, np.ones(len(right), bool), confidence)
+    least = float(certainty.mean()) - accuracy.low if drawn.units.kind == "groups" else 0.0
     return {
-        key: _measure(certainty, right, _edges(certainty, BINS, equal_mass), drawn, confidence)
-        for key, equal_mass in (("ece", False), ("ece_equal_mass", True))
+        key: _measure(certainty, right, _edges(certainty, BINS, mass), drawn, least, confidence)
+        for key, mass in (("ece", False), ("ece_equal_mass", True))
     }
 
 
@@ -124,6 +127,7 @@ def _measure(
     right: NDArray[np.bool_],
     edges: Floats,
     drawn: Resamples,
+    least: float,
     confidence: float,
 ) -> Measured:
     units, places = drawn.units, _places(certainty, edges)
@@ -132,17 +136,15 @@ def _measure(
     value = float(np.abs(measured).sum())
     if units.count < 2:
         return Measured(value, Interval(0.0, 1.0, f"one {units.kind.removesuffix('s')}"))
-    signed = np.sum([gap * np.sign(gap.sum()) for gap in gaps], axis=0)
+    # A bin without an error has no sign, whatever the order of the rows makes of its last digit.
+    signed = np.sum([gap * np.sign(gap.sum().round(12)) for gap in gaps], axis=0)
     spread = linearised((signed - value) / len(right), np.zeros(len(right), bool), units)
     tail = outer_tail(spread, confidence)
     n = total(drawn, np.ones(len(right)))
     resampled = np.stack([total(drawn, gap) / n for gap in gaps], axis=1)
     chance = float(np.quantile(np.abs(resampled - measured).sum(axis=1), 1 - tail))
     added = float(np.abs(resampled).sum(axis=1).mean()) - value
-    high = max(value - added + reach(spread, confidence), value)
-    if units.kind == "groups":
-        accuracy = of_share(drawn, right, np.ones(len(right), bool), confidence)
-        high = max(high, float(right.mean()) - accuracy.low)
+    high = max(value - added + reach(spread, confidence), value, least)
     method = f"bootstrap over {units.count} {units.kind}"
     return Measured(value, Interval(max(value - chance, 0.0), min(high, 1.0), method))
 

@@ -16,14 +16,15 @@ from leukoscope.evaluate.intervals import (
     CONFIDENCE,
     Interval,
     Spread,
-    around,
+    clopper_pearson,
     linearised,
     reach,
+    rounded,
+    tail_of,
 )
-from leukoscope.evaluate.resampling import RESAMPLES, Floats, Resamples, Units
+from leukoscope.evaluate.resampling import RESAMPLES, Floats, Units, behind
 
 COUNTED = ("accuracy", "balanced_accuracy", "f1", "f1_macro", "mcc")
-_BY_CLASS = ("balanced_accuracy", "f1_macro", "mcc")  # figures that weigh classes, not images
 SCORED = ("auroc", "average_precision", "loss", "brier")
 
 
@@ -58,8 +59,12 @@ def compare(
 ) -> tuple[Difference, ...]:
     """The differences in the figures of the table.
 
-    Their intervals follow from what each image adds to both figures, summed over groups, by
-    Student's distribution: what the two networks err in together leaves no trace in them.
+    Their intervals follow from what each image adds to the one figure and to the other, summed over
+    groups, by Student's distribution; where a class has no image that tells the networks apart,
+    from how many could have stayed unseen. That of the accuracy on independent images also spans
+    the exact one of the images that one network alone has right, so that it leaves out 0 only
+    where McNemar's test does. Other p-values are of other methods than the intervals, and near 0.05
+    may say otherwise.
 
     The p of a counted figure is that of swapping the two networks' answers within whole groups at
     random (a paired permutation test); of the accuracy on independent images it is McNemar's
@@ -72,10 +77,11 @@ def compare(
     for probabilities in (first, second):
         check(labels, probabilities, k)
     units = resampling.units(labels, np.hstack([first, second]), groups)
-    drawn = resampling.resample(units, resamples=resamples, seed=seed)
     parts = None if folds is None else number(folds, len(labels))[0]
+    answers = [probabilities.argmax(axis=1) for probabilities in (first, second)]
+    swapped = _swaps(labels, answers, k, units, resamples, seed)
     return (
-        *_counted(labels, first.argmax(axis=1), second.argmax(axis=1), k, drawn, confidence),
+        *_counted(labels, answers, swapped, k, units, confidence),
         *_scored(labels, first, second, units, parts, confidence),
     )
 
@@ -104,59 +110,94 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _counted(
-    labels: Labels, first: Labels, second: Labels, k: int, drawn: Resamples, confidence: float
+    labels: Labels,
+    answers: Sequence[Labels],
+    swapped: Sequence[Floats],
+    k: int,
+    units: Units,
+    confidence: float,
 ) -> list[Difference]:
-    tables = [figures.confusion(labels, predicted, k) for predicted in (first, second)]
+    tables = [figures.confusion(labels, predicted, k) for predicted in answers]
     counts = tables[0] + tables[1]
-    swapped = [figures.of_tables(t, counts) for t in _swaps(labels, first, second, k, drawn)]
-    units = drawn.units
+    changed = [figures.of_tables(table, counts) for table in swapped]
     named = f"{units.count} {units.kind}"
     found = []
     for name in COUNTED:
         pick: Callable[[Figures], Floats] = attrgetter(name)
         one, other = (float(pick(figures.of_tables(t[None], counts))[0]) for t in tables)
-        effect = figures.influence(pick, tables[0], counts, labels, first)
-        effect = effect - figures.influence(pick, tables[1], counts, labels, second)
-        spread = linearised(effect, labels if name in _BY_CLASS else np.zeros_like(labels), units)
-        method = f"linearised over {named}"
+        a, b = (
+            figures.influence(pick, table, counts, labels, predicted)
+            for table, predicted in zip(tables, answers, strict=True)
+        )
         interval = _interval(
-            one - other, spread, units, 2.0 if name == "mcc" else 1.0, method, confidence
+            one - other,
+            a - b,
+            figures.strata(name, labels),
+            units,
+            top=2.0 if name == "mcc" else 1.0,
+            method=f"linearised over {named}",
+            confidence=confidence,
         )
         if name == "accuracy" and units.kind == "images":
-            p, test = mcnemar(first == labels, second == labels), "exact McNemar"
+            right = [predicted == labels for predicted in answers]
+            interval = _spanning(interval, _exact(right[0], right[1], confidence))
+            p, test = mcnemar(right[0], right[1]), "exact McNemar"
         else:
-            far = np.abs(pick(swapped[0]) - pick(swapped[1])) >= abs(one - other) - 1e-12
+            far = np.abs(pick(changed[0]) - pick(changed[1])) >= abs(one - other) - 1e-12
             p, test = (1 + int(far.sum())) / (1 + len(far)), f"swaps of {named}"
         found.append(Difference(name, one, other, interval, p, test))
     return found
 
 
 def _interval(
-    difference: float, spread: Spread, units: Units, top: float, method: str, confidence: float
+    difference: float,
+    influence: Floats,
+    strata: Labels,
+    units: Units,
+    *,
+    top: float,
+    method: str,
+    confidence: float,
+    sides: int = 1,
 ) -> Interval:
-    """By Student's distribution, between -`top` and `top`."""
+    """By Student's distribution, between -`top` and `top`; wider by what may have stayed unseen in
+    strata where nothing tells the networks apart, of which each counts for its part of `sides`."""
     if units.count < 2:
         return Interval(-top, top, f"one {units.kind.removesuffix('s')}")
-    if spread.error == 0:  # nothing says how far it could be off
-        low, high = around(
-            difference + top, spread, count=units.count, top=2 * top, confidence=confidence
-        )
-        return Interval(low - top, high - top, method)
-    far = reach(spread, confidence)
+    parts, influence = np.unique(strata), rounded(influence)
+    alike = [behind(units, strata == part) for part in parts if not influence[strata == part].any()]
+    unseen = [1 - tail_of(confidence) ** (1 / count) for count in alike]
+    spread = linearised(influence, strata, units)
+    missed = top * sides / len(parts) * float(np.linalg.norm(unseen))
+    far = float(np.hypot(reach(spread, confidence), missed))
     return Interval(max(difference - far, -top), min(difference + far, top), method)
 
 
+def _exact(first: NDArray[np.bool_], second: NDArray[np.bool_], confidence: float) -> Interval:
+    """Clopper and Pearson's, of the first network's share of the images that one alone has right,
+    these taken as so many."""
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    apart = only_first + only_second
+    share = clopper_pearson(only_first, apart, confidence)
+    low, high = ((2 * bound - 1) * apart / len(first) for bound in (share.low, share.high))
+    return Interval(low, high, share.method)
+
+
+def _spanning(one: Interval, other: Interval) -> Interval:
+    return Interval(min(one.low, other.low), max(one.high, other.high), one.method)
+
+
 def _swaps(
-    labels: Labels, first: Labels, second: Labels, k: int, drawn: Resamples
+    labels: Labels, answers: Sequence[Labels], k: int, units: Units, resamples: int, seed: int
 ) -> tuple[Floats, Floats]:
     """R×K×K tables of both networks after their answers changed places in half of the units."""
-    count = drawn.weights.shape[1]
+    rng = np.random.default_rng([seed, 2])
+    bundle, count = resampling.bundled(units, rng)
     of_first, of_second = (
-        np.bincount((drawn.bundle * k + labels) * k + p, minlength=count * k * k).reshape(count, -1)
-        for p in (first, second)
+        np.bincount((bundle * k + labels) * k + p, minlength=count * k * k).reshape(count, -1)
+        for p in answers
     )
-    rng = np.random.default_rng([drawn.seed, 2])
-    swap = rng.integers(0, 2, drawn.weights.shape).astype(np.float64)
+    swap = rng.integers(0, 2, (resamples, count)).astype(np.float64)
     moved = swap @ (of_second - of_first)
     return (
         np.asarray(of_first.sum(axis=0) + moved).reshape(-1, k, k),
@@ -178,13 +219,21 @@ def _scored(
         a, b = one[name], other[name]
         if a is None or b is None:
             continue
-        spread = linearised(
-            a.influence - b.influence, scores.strata(name, labels, units, folds), units
-        )
-        difference, top = a.value - b.value, scores.top(name, first.shape[1])
+        apart, strata = a.influence - b.influence, scores.strata(name, labels, units, folds)
+        spread = linearised(apart, strata, units)
+        difference = a.value - b.value
         kind = scores.METHODS.get(name, "linearised")
         method = f"paired {kind} over {units.count} {units.kind}"
-        interval = _interval(difference, spread, units, top, method, confidence)
+        interval = _interval(
+            difference,
+            apart,
+            strata,
+            units,
+            top=scores.top(name, first.shape[1]),
+            method=method,
+            confidence=confidence,
+            sides=2 if name in scores.RANKED else 1,
+        )
         p = _two_sided(difference, spread, units.count)
         found.append(Difference(name, a.value, b.value, interval, p, method))
     return found

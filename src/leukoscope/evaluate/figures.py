@@ -30,6 +30,14 @@ _COMBINED = (
 )
 
 
+_OF_IMAGES = ("accuracy", "precision", "f1")  # that weigh images; the others weigh classes
+
+
+def strata(name: str, labels: Labels) -> Labels:
+    """Within what the units of a figure are counted: within classes where it weighs these."""
+    return np.zeros_like(labels) if name in _OF_IMAGES else labels
+
+
 class Figures(NamedTuple):
     """R values of each figure, and R×K of those of a class; nan where nothing can be judged."""
 
@@ -156,7 +164,8 @@ def measure(
         picks["ppv"] = partial(_ppv, prevalence)
         picks["npv"] = partial(_npv, prevalence)
     for key, pick in picks.items():
-        found[key] = _combined(answers, pick, confidence, least=-1.0 if key == "mcc" else 0.0)
+        least = -1.0 if key == "mcc" else 0.0
+        found[key] = _combined(key, answers, pick, confidence, least=least)
     return found
 
 
@@ -191,7 +200,12 @@ def _share(
 
 
 def _combined(
-    answers: _Answers, pick: Callable[[Figures], Floats], confidence: float, *, least: float
+    name: str,
+    answers: _Answers,
+    pick: Callable[[Figures], Floats],
+    confidence: float,
+    *,
+    least: float,
 ) -> Measured:
     value = float(pick(answers.counted)[0])
     units = answers.drawn.units
@@ -201,7 +215,11 @@ def _combined(
         return Measured(value, Interval(least, 1.0, f"one {units.kind.removesuffix('s')}"))
     labels, counts = answers.labels, answers.counts
     effect = influence(pick, counts, counts, labels, answers.predicted)
-    spread = linearised(effect, labels, units)
+    spread = linearised(effect, strata(name, labels), units)
+    if not np.isfinite(spread.error):
+        return Measured(
+            value, Interval(least, 1.0, f"one {units.kind.removesuffix('s')} of a class")
+        )
     low, high = outer_percentiles(pick(answers.resampled), spread, confidence)
     method = f"bootstrap over {units.count} {units.kind}"
     return Measured(value, Interval(min(low, value), max(high, value), method))

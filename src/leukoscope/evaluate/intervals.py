@@ -13,7 +13,7 @@ from leukoscope.evaluate.inputs import Labels, number
 from leukoscope.evaluate.resampling import RESAMPLES, Floats, Resamples, Units, behind
 
 CONFIDENCE = 0.95
-_ROUNDING = 1e-12  # what sums of influences, each of the order of 1 / N, may be off
+_ROUNDING = 1e-12  # of what was added up: what a sum may be off
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Spread(NamedTuple):
 
     error: float
     freedom: float
-    raised: float = 1.0  # the square of the error, by what weighing units anew would give
+    raised: float = 1.0  # error² ÷ the variance of resampled values; above 1
 
 
 def clopper_pearson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
@@ -94,26 +94,31 @@ def of_share(
 
 def ratio(part: Floats, whole: Floats, units: Units, *, confidence: float = CONFIDENCE) -> Measured:
     """The mean of `part` over the mean of `whole`, one of each per image, with the interval of
-    weighing whole units anew.
+    weighing whole units anew, or of Student's distribution where that is wider.
 
     A ratio of means, not a mean of ratios, which small denominators would carry: it is 1 where the
-    two are alike. Without a value where `whole` is 0, without an interval where there is one unit.
+    two are alike. Without a value where `whole` is 0; without an interval where units that have
+    fewer than `resampling.FEWEST` equal ones' weight in `whole` carry it.
     Cochran, Sampling Techniques, 1977, chapter 6.
     """
     if whole.sum() == 0:
         return Measured(None)
     value = float(part.sum() / whole.sum())
-    if units.count < 2:
+    sizes = _sums(whole, units)
+    if sizes.sum() ** 2 / (sizes**2).sum() < resampling.FEWEST:
         return Measured(value)
     off = (part - value * whole) / whole.sum()
-    spread = linearised(off, np.zeros(len(part), bool), units)
+    spread = linearised(off, np.zeros(len(part), bool), units, whole)
     drawn = resampling.resample(units)
     below = resampling.total(drawn, whole)
     known = below > 0  # units without any of the whole may have all the weight
     values = resampling.total(drawn, part)[known] / below[known]
     low, high = outer_percentiles(values, spread, confidence)
+    far = reach(spread, confidence)
     method = f"bootstrap over {units.count} {units.kind}"
-    return Measured(value, Interval(min(low, value), max(high, value), method))
+    return Measured(
+        value, Interval(max(min(low, value - far), 0.0), max(high, value + far), method)
+    )
 
 
 def outer_percentiles(
@@ -130,66 +135,90 @@ def outer_tail(spread: Spread, confidence: float = CONFIDENCE) -> float:
 
     Less than half of 1 - `confidence`, as Student's distribution of these degrees of freedom is
     wider than the normal one (Hesterberg, The American Statistician 69, 2015), and as weighing
-    units anew gives less than the variance that they should have.
+    units anew gives less than the variance that they should have. With fewer than about four
+    degrees of freedom that is less than one of 2,000 values, and the outermost ones are the bounds.
     """
-    student = float(stdtrit(max(spread.freedom, 1.0), 1 - tail_of(confidence)))
+    student = float(stdtrit(spread.freedom, 1 - tail_of(confidence)))
     return float(ndtr(-student * spread.raised**0.5))
 
 
-def linearised(influence: Floats, strata: Labels | NDArray[np.bool_], units: Units) -> Spread:
+def linearised(
+    influence: Floats,
+    strata: Labels | NDArray[np.bool_],
+    units: Units,
+    weights: Floats | None = None,
+) -> Spread:
     """The spread of a figure of which each image's `influence` is known: the derivative by the
-    image's weight, N values that sum to 0.
+    image's weight, N values that sum to 0. An image counts by its `weights` where it has others
+    than 1, as in a ratio of sums.
 
     Influences are added up within units, then squared, each stratum (class) by itself; for AUROC
     this is DeLong's variance where units are single images, and Obuchowski's (Biometrics 53, 1997)
-    where they are groups. A unit pulls the figure towards itself, the more so the more of the
-    stratum's images it has: its square is divided by 1 - that share, which for units of equal size
-    is the usual n / (n - 1) (MacKinnon, Nielsen and Webb, Journal of Econometrics 232, 2023).
+    where they are groups of equal size. A unit pulls the figure towards itself, the more so the
+    more of the stratum's images it has: its square is divided by 1 - that share, which for units of
+    equal size is the usual n / (n - 1) (MacKinnon, Nielsen and Webb, Journal of Econometrics 232,
+    2023).
 
     The degrees of freedom are few where few units carry the variance: the fewer of what the squares
-    say (Satterthwaite, Biometrics Bulletin 2, 1946) and of what the sizes say, see `_freedom`. A
-    stratum with one unit leaves the error infinite.
+    say (Satterthwaite, Biometrics Bulletin 2, 1946) and of what the sizes say, see `_freedom`.
+    Where one unit has most images the interval is wider than it needs to be. A stratum with one
+    unit leaves the error infinite.
     """
-    whole, weighed = np.zeros(units.count), np.zeros(units.count)
-    parts, freedoms = [], []
+    counted = np.ones(len(influence)) if weights is None else weights
+    influence = rounded(influence)
+    whole = np.zeros(units.count)
+    parts, freedoms, weighed = [], [], 0.0
     for stratum in np.unique(strata):
         inside = strata == stratum
         if not influence[inside].any():
             continue
-        size = np.bincount(units.of, weights=inside, minlength=units.count)
+        size = _sums(counted * inside, units)
         if np.count_nonzero(size) < 2:
-            return Spread(np.inf, 0.0)
+            return Spread(np.inf, 1.0)
         pull = size / size.sum()
-        summed = np.bincount(units.of, weights=influence * inside, minlength=units.count)
-        summed[np.abs(summed) < _ROUNDING] = 0.0
-        weighed += summed / (1 + (pull**2).sum()) ** 0.5  # as weights of Exp(1) spread a mean
-        summed = summed / (1 - pull) ** 0.5
+        others = np.maximum(size.sum() - size, _ROUNDING) / size.sum()
+        summed = _sums(influence * inside, units)
+        summed[np.abs(summed) < _ROUNDING * _sums(np.abs(influence) * inside, units)] = 0.0
+        weighed += float((summed**2).sum()) / (1 + float((pull**2).sum()))  # as Exp(1) spreads them
+        summed = summed / others**0.5
         whole += summed
         squares, fourths = float((summed**2).sum()), float((summed**4).sum())
         if squares > 0:
             parts.append(squares)
-            freedoms.append(min(_freedom(pull[pull > 0]), 3 * squares**2 / fourths))
+            freedoms.append(min(_freedom(pull, others), 3 * squares**2 / fourths))
     variance = float((whole**2).sum())
     if not parts or variance <= 0:
-        return Spread(0.0, units.count - 1.0)
+        return Spread(0.0, max(units.count - 1.0, 1.0))
     each = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
-    return Spread(variance**0.5, sum(parts) ** 2 / each, variance / float((weighed**2).sum()))
+    return Spread(variance**0.5, sum(parts) ** 2 / each, sum(parts) / weighed)
 
 
-def _freedom(pull: Floats) -> float:
-    """The degrees of freedom of the variance of a mean, from the share that each of its units has.
+def rounded(influence: Floats) -> Floats:
+    """The influences, which are of the order of 1 / N, without what differs from 0 by rounding."""
+    return np.where(np.abs(influence) < _ROUNDING / len(influence), 0.0, influence)
+
+
+def _sums(values: Floats, units: Units) -> Floats:
+    return np.bincount(units.of, weights=values, minlength=units.count).astype(np.float64)
+
+
+def _freedom(pull: Floats, others: Floats) -> float:
+    """The degrees of freedom of the variance of a mean, from the share of images that each of its
+    units has, and the share that the others have.
 
     Were units as unlike one another whatever their size, the sum of their squares would have mean
-    and variance of a chi-square of so many (Bell and McCaffrey, Survey Methodology 28, 2002): with
-    n of equal size n - 1, with one that has half of all images hardly more than 1. The sums are
-    those of tr(B)² ÷ tr(B²) with B = (I - 1·pullᵀ)ᵀ · diag(pull² ÷ (1 - pull)) · (I - 1·pullᵀ).
+    and variance of a multiple of a chi-square of so many: with n of equal size n - 1, with one that
+    has almost all images 1. The way is Bell and McCaffrey's (Survey Methodology 28, 2002), for that
+    model: tr(B)² ÷ tr(B²) with B = (I - 1·pullᵀ)ᵀ · diag(pull² ÷ others) · (I - 1·pullᵀ).
     """
     h = float((pull**2).sum())
-    d = pull**2 / (1 - pull)
+    d = pull**2 / others
     zeroth, first, second = (float((d * pull**power).sum()) for power in range(3))
     pairs = (h * zeroth) ** 2 + 2 * zeroth * second + 2 * first**2 - 4 * h * zeroth * first
     alone = float((d**2 * (1 + 2 * (h - 2 * pull))).sum())
-    return float(((1 + h) * zeroth - 2 * first) ** 2 / (pairs + alone))
+    form = pairs + alone
+    # Never below 1, whatever rounding makes of it where one unit has almost all images.
+    return max(float(((1 + h) * zeroth - 2 * first) ** 2 / form), 1.0) if form > 0 else 1.0
 
 
 def around(

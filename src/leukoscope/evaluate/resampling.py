@@ -80,16 +80,21 @@ def units(
 
 
 def resample(units: Units, *, resamples: int = RESAMPLES, seed: int = 0) -> Resamples:
-    """The same weights for the same units and seed, so that networks on the same images are paired.
-
-    More than 4,096 units are put into as many bundles at random, which leaves the variance of
-    sums what it is and keeps time and memory in bounds.
-    """
+    """The same weights for the same units and seed."""
     rng = np.random.default_rng(seed)
-    bundle, count = units.of, units.count
-    if count > _MOST:
-        bundle, count = (rng.permutation(units.count) % _MOST)[units.of], _MOST
+    bundle, count = bundled(units, rng)
     return Resamples(units, bundle, rng.standard_exponential((resamples, count)), seed)
+
+
+def bundled(units: Units, rng: np.random.Generator) -> tuple[Numbers, int]:
+    """Each image's bundle of units, and how many there are: the units themselves, or 4,096.
+
+    More are put together at random, which leaves the variance of sums what it is and keeps time
+    and memory in bounds.
+    """
+    if units.count <= _MOST:
+        return units.of, units.count
+    return (rng.permutation(units.count) % _MOST)[units.of], _MOST
 
 
 def behind(units: Units, among: NDArray[np.bool_] | Floats) -> int:

@@ -639,7 +639,20 @@ def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
     assert told.count("are expected to be worse") == 1
 
 
-def test_where_the_networks_looked_stands_beside_chance(rich: Path, content: str) -> None:
+def test_two_sessions_tell_nothing_of_where_a_network_looks(content: str) -> None:
+    ratio, *_, mark = rows(content, "Attention on nuclei")[0][-4:]
+    assert (float(ratio), float(mark)) == (pytest.approx(2, abs=0.05), 3)
+    assert "no interval is given where fewer than 5 sessions of equal weight carry it" in words(
+        content
+    )
+    assert "At nuclei, over all classes: not told apart from chance: AlexNet" in words(content)
+
+
+def test_where_the_networks_looked_stands_beside_chance(tmp_path: Path) -> None:
+    rich = build(tmp_path / "run", networks=("alexnet",), evidence=True)
+    (rich / "audit" / "sessions.csv").unlink()
+    report.write(rich, images=False)
+    content = (rich / "report.html").read_text(encoding="utf-8")
     shown = rows(content, "Attention on nuclei")
     assert [row[0] for row in shown[:3]] == ["AlexNet"] * 3
     assert [row[1] for row in shown[:3]] == ["all", "Benign", "Malignant"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from leukoscope.audit.attention import REGIONS, Spread, spreads
 from leukoscope.evaluate.intervals import Measured
+from leukoscope.evaluate.resampling import FEWEST
 from leukoscope.report import wording
 from leukoscope.report.comparison import Comparison
 from leukoscope.report.evidence import Evidence
@@ -59,8 +60,9 @@ def attention(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
         f"Attention on nuclei: of {images} test images, drawn by chance because a map takes longer "
         f"than an answer, n have a map that is not empty. Share: mean over images of the part of "
         f"the map on nuclei; area: mean of the part of the image that they cover; ratio: the first "
-        f"mean by the second, with its 95 % interval ({_units(found)} weighed anew). Then the same "
-        f"for the scale bar.",
+        f"mean by the second, with its 95 % interval ({_units(found)} weighed anew); no interval "
+        f"is given where fewer than {FEWEST:g} {_units(found).removeprefix('whole ')} of equal "
+        f"weight carry it. Then the same for the scale bar.",
         (
             NETWORK,
             Column("Class"),

@@ -642,9 +642,7 @@ def test_a_harder_split_says_what_is_to_be_expected(fake_run: FakeRun) -> None:
 def test_two_sessions_tell_nothing_of_where_a_network_looks(content: str) -> None:
     ratio, *_, mark = rows(content, "Attention on nuclei")[0][-4:]
     assert (float(ratio), float(mark)) == (pytest.approx(2, abs=0.05), 3)
-    assert "no interval is given where fewer than 5 sessions of equal weight carry it" in words(
-        content
-    )
+    assert "no interval is given over fewer than 5 effective sessions" in words(content)
     assert "At nuclei, over all classes: not told apart from chance: AlexNet" in words(content)
 
 

@@ -97,14 +97,14 @@ def ratio(part: Floats, whole: Floats, units: Units, *, confidence: float = CONF
     weighing whole units anew, or of Student's distribution where that is wider.
 
     A ratio of means, not a mean of ratios, which small denominators would carry: it is 1 where the
-    two are alike. Without a value where `whole` is 0; without an interval where units that have
-    fewer than `resampling.FEWEST` equal ones' weight in `whole` carry it.
+    two are alike. Without a value where `whole` is 0; without an interval where the images are in
+    fewer than `resampling.FEWEST` effective units.
     Cochran, Sampling Techniques, 1977, chapter 6.
     """
     if whole.sum() == 0:
         return Measured(None)
     value = float(part.sum() / whole.sum())
-    sizes = _sums(whole, units)
+    sizes = _sums(np.ones(len(whole)), units)
     if sizes.sum() ** 2 / (sizes**2).sum() < resampling.FEWEST:
         return Measured(value)
     off = (part - value * whole) / whole.sum()

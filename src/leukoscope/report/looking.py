@@ -61,8 +61,8 @@ def attention(comparison: Comparison, found: Sequence[Evidence]) -> Table | None
         f"than an answer, n have a map that is not empty. Share: mean over images of the part of "
         f"the map on nuclei; area: mean of the part of the image that they cover; ratio: the first "
         f"mean by the second, with its 95 % interval ({_units(found)} weighed anew); no interval "
-        f"is given where fewer than {FEWEST:g} {_units(found).removeprefix('whole ')} of equal "
-        f"weight carry it. Then the same for the scale bar.",
+        f"is given over fewer than {FEWEST:g} effective {_units(found).removeprefix('whole ')}. "
+        f"Then the same for the scale bar.",
         (
             NETWORK,
             Column("Class"),

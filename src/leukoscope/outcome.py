@@ -162,8 +162,9 @@ def pool(folder: Path) -> None:
 
 
 def measure(folder: Path) -> None:
-    """Nothing; `metrics.json` anew from the predictions that stand in `folder`, if any do."""
-    if not (folder / "predictions.csv").exists():
+    """Nothing; `metrics.json` anew from the predictions that stand in `folder`. Where one of the
+    two is not there, as in the folds of a run that is passed on, it stays as it is."""
+    if not all((folder / name).exists() for name in ("predictions.csv", "metrics.json")):
         return
     known = read_json(folder / "metrics.json")
     _measure(folder, {name: known[name] for name in _OF_CALIBRATION if name in known})

@@ -313,3 +313,17 @@ def test_text_has_the_contrast_that_wcag_aa_asks_for() -> None:
 
 def _roots(css: str) -> list[str]:
     return re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
+
+
+def test_the_head_counts_the_networks_of_all_protocols(fake_run: FakeRun) -> None:
+    run = fake_run(networks=("alexnet", "resnet50"), protocols=("random", "scene"))
+    table = run / "results.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("resnet50,random")]
+    assert len(kept) == len(lines) - 1
+    table.write_text("".join(kept), encoding="utf-8")
+    report.write(run, images=False)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    head = re.search(r'<p class="subtitle">(.*?)</p>', page, flags=re.DOTALL)
+    assert head is not None
+    assert "2 networks" in head.group(1)

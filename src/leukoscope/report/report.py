@@ -152,6 +152,7 @@ def _counts(run: Run) -> dict[str, Any]:
         "found": {label: sum(table[label, split] for split in ("", *SPLITS)) for label in labels},
         "splits": [sum(table[label, split] for label in labels) for split in SPLITS],
         "total": len(run.samples),
+        "networks": len({one.network for one in run.results if not one.is_baseline}),
         "groups": [sum(split == name for _, split in groups) for name in SPLITS] if groups else [],
         "sessions": len(set(read_sessions(run.path / "audit").values())),
         "in_folders": any(one.protocol != "random" for one in run.results),

@@ -198,7 +198,9 @@ def test_the_epoch_with_the_lowest_validation_loss_is_kept(
     assert not all(torch.equal(value, kept[key]) for key, value in weights[2].items())
 
 
-@pytest.mark.parametrize("cut", ["best.safetensors", "history.csv", "checkpoint.pt", "config.json"])
+@pytest.mark.parametrize(
+    "cut", ["history.csv", "checkpoint.pt", "model.safetensors", "config.json"]
+)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_goes_on_from_a_cut_at_any_file_to_the_same_classifier(
     cut: str,
@@ -223,7 +225,7 @@ def test_goes_on_from_a_cut_at_any_file_to_the_same_classifier(
         nonlocal written
         mine = target.name == cut and target.is_relative_to(tmp_path / "cut")
         written += mine
-        last = mine and written == (1 if cut in ("config.json", "best.safetensors") else 2)
+        last = mine and written == (1 if cut in ("config.json", "model.safetensors") else 2)
         if last and not after:
             raise Cut
         done = rename(beside, target)

@@ -25,6 +25,8 @@ from leukoscope.progress import Advance, bar
 from leukoscope.settings import TrainingSettings
 
 _WARM_UP = 0.15  # of a one-cycle schedule; Smith and Topin 2018 (arXiv 1708.07120) use up to 0.3
+_CHECKPOINTS = 0.1  # of the time, at most, where one takes longer than
+_SOON = 0.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,9 @@ def train(
 ) -> tuple[Classifier, list[Epoch]]:
     """The classifier of the epoch with the lowest validation loss, and the history of all epochs.
 
-    `folder` receives `history.csv`, `classifier/`, and after each epoch a checkpoint from which
-    the same call goes on if it was cut short, to the same result. Random numbers follow from
+    `folder` receives `history.csv`, `classifier/`, and meanwhile a checkpoint from which the same
+    call goes on if it was cut short, to the same result: after each epoch, or less often where
+    epochs are so short that writing it would take a tenth of the time. Random numbers follow from
     seed, epoch and step alone. A loss that is not a number raises `LeukoscopeError`.
     """
     make_folder(folder)
@@ -89,6 +92,8 @@ class _Run:
     ) -> None:
         self.data, self.settings, self.folder, self.fabric = data, settings, folder, fabric
         self.history: list[Epoch] = []
+        self.best_weights: dict[str, Tensor] = {}
+        self.kept, self.keeping = 0.0, 0.0  # when the last checkpoint was written; its seconds
         self.batch = min(settings.batch, len(data.train))
         self.steps = len(data.train) // self.batch
         torch.manual_seed(settings.seed)
@@ -102,8 +107,9 @@ class _Run:
         )
         if fabric.world_size > 1:
             network = networks.synchronise_batch_norms(network, fabric.device)
+        self.pixels = {settings.size: _on_device(data.pixels, fabric.device)}
         mean, std = (
-            _channel_statistics(data.pixels[data.train])
+            _channel_statistics(self.pixels[settings.size], torch.from_numpy(data.train))
             if settings.weights == "none"
             else classifiers.normalisation(settings.network, settings.weights)
         )
@@ -121,7 +127,6 @@ class _Run:
             self.classifier, _optimizer(self.classifier, settings)
         )
         self.targets = torch.from_numpy(data.targets).to(fabric.device)
-        self.pixels = {settings.size: _on_device(data.pixels, fabric.device)}
         self.class_weights = torch.ones(len(data.classes), device=fabric.device)
         if settings.class_weights:
             counted = np.bincount(data.targets[data.train], minlength=len(data.classes))
@@ -238,23 +243,31 @@ class _Run:
         full = [epoch for epoch in self.history if epoch.size == self.settings.size]
         return min(full, key=lambda epoch: epoch.validation_loss)
 
+    def _last_is_best(self) -> bool:
+        """Whether the last epoch is the one to be kept so far."""
+        return self.history[-1].size == self.settings.size and self.best() is self.history[-1]
+
     def _keep(self) -> None:
-        """The files from which `resume` goes on; in this order, a kill between two of them costs
-        an epoch, which is then repeated to the same result."""
+        """The history, and the checkpoint from which `resume` goes on: all that it needs is in one
+        file. A kill between two of them costs the epochs since, repeated to the same result."""
         state = self.classifier.network.state_dict()
-        if self.history[-1].size == self.settings.size and self.best() is self.history[-1]:
-            classifiers.save_weights(state, self.folder / "best.safetensors")
+        if self._last_is_best():
+            self.best_weights = {name: tensor.clone() for name, tensor in state.items()}
         write_csv(
             self.folder / "history.csv",
             [field.name for field in fields(Epoch)],
             map(astuple, self.history),
         )
+        started = time.perf_counter()
+        if self.keeping > max(_SOON, _CHECKPOINTS * (started - self.kept)):
+            return
         checkpoint = {
             "settings": self.settings.model_dump_json(),
             "fingerprint": self.data.fingerprint,
             "rows": self._rows(),
             "history": [astuple(epoch) for epoch in self.history],
             "network": state,
+            "best": {} if self._last_is_best() else self.best_weights,  # {}: the network's own
             "optimizer": self.optimizer.state_dict(),
         }
         with replacing(self.folder / "checkpoint.pt") as beside, beside.open("wb") as file:
@@ -263,6 +276,8 @@ class _Run:
             except RuntimeError as error:
                 # On a full disk torch complains of its own bookkeeping; the reason is underneath.
                 raise (error.__context__ or error) from None
+        self.kept = time.perf_counter()
+        self.keeping = self.kept - started
 
     def resume(self) -> None:
         """Nothing; the run stands where its checkpoint, if there is one, left it."""
@@ -282,6 +297,7 @@ class _Run:
         self.classifier.network.load_state_dict(checkpoint["network"])
         self.optimizer.load_state_dict(checkpoint["optimizer"])
         self.history = [Epoch(*values) for values in checkpoint["history"]]
+        self.best_weights = checkpoint["network" if self._last_is_best() else "best"]
 
     def _rows(self) -> list[list[int]]:
         """Who trains, and who validates."""
@@ -291,10 +307,9 @@ class _Run:
         """The best epoch's classifier, saved; the checkpoint is no longer needed."""
         folder = self.folder / "classifier"
         if self.fabric.is_global_zero:
-            classifiers.load_weights(self.classifier.network, self.folder / "best.safetensors")
+            self.classifier.network.load_state_dict(self.best_weights)
             self.classifier.save(folder)
             (self.folder / "checkpoint.pt").unlink()
-            (self.folder / "best.safetensors").unlink()
         self.fabric.barrier()
         return classifiers.load(folder)
 
@@ -343,15 +358,22 @@ def _optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Opti
 
 
 def _channel_statistics(
-    pixels: NDArray[np.uint8],
+    pixels: Tensor, rows: Tensor
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel of the training images, scaled to 0–1."""
-    counts = [np.bincount(pixels[..., channel].ravel(), minlength=256) for channel in range(3)]
+    """Mean and standard deviation of each channel of these images, scaled to 0–1.
+
+    Counted, and so the same on every device.
+    """
+    counts = torch.zeros(3, 256, dtype=torch.int64)
+    for part in rows.split(64):
+        images = pixels[part.to(pixels.device)]
+        for channel, counted in enumerate(counts):
+            counted += torch.bincount(images[..., channel].flatten(), minlength=256).cpu()
     values = np.arange(256) / 255
-    means = [float(np.average(values, weights=c)) for c in counts]
+    means = [float(np.average(values, weights=counted)) for counted in counts.numpy()]
     spreads = [
-        float(np.sqrt(np.average((values - mean) ** 2, weights=c)))
-        for mean, c in zip(means, counts, strict=True)
+        float(np.sqrt(np.average((values - mean) ** 2, weights=counted)))
+        for mean, counted in zip(means, counts.numpy(), strict=True)
     ]
     if min(spreads) == 0:
         raise DataError("The training images have a channel of one single value: nothing to learn.")

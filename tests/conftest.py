@@ -1,10 +1,13 @@
-"""What every test shares: a pixel cache of its own, and no deadline."""
+"""What every test shares: the CPU, a pixel cache of its own, and no deadline."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch looks; learn/test_gpu.py gives it back
 
 settings.register_profile("unhurried", deadline=None)  # no test waits on the clock
 settings.load_profile("unhurried")

@@ -253,7 +253,6 @@ class _Record:
         self.content = {
             "leukoscope": __version__,
             "command": command(sys.argv),
-            "commands": _with(before, command(sys.argv)),
             "started": before.get("started", _now()),
             "versions": {"python": platform.python_version()}
             | {package: metadata.version(package) for package in _PACKAGES},
@@ -272,7 +271,11 @@ class _Record:
     def update(self) -> None:
         """Nothing; `settings.json` has the time spent so far, earlier calls included."""
         seconds = round(self.before_seconds + time.time() - self.since, 1)
-        write_json(self.path, self.content | {"finished": _now(), "wall_seconds": seconds})
+        # Another call may be filling the same folder with another protocol.
+        there = read_json(self.path) if self.path.exists() else {}
+        commands = _with(there, self.content["command"])
+        now = {"commands": commands, "finished": _now(), "wall_seconds": seconds}
+        write_json(self.path, self.content | now)
 
 
 def _with(before: dict[str, Any], now: str) -> list[str]:

@@ -31,14 +31,18 @@ def parameters(count: int, settings: TrainingSettings, generator: torch.Generato
 def augment(pixels: Tensor, changes: Tensor) -> Tensor:
     """Changed copies, N×H×W×3 in 0–255 floating-point, of N×H×W×3 pixels within 0–255.
 
+    `changes` may be on the CPU, where looking into them does not wait for a GPU.
+
     Stain is changed in optical density, where it is proportional to the amount of dye
     (Beer–Lambert; Ruifrok and Johnston 2001); what a shift uncovers is filled by reflection.
     """
+    erases = bool(changes[:, 9].any())
+    changes = changes.to(pixels.device)
     scale, angle, mirror, dx, dy = changes[:, :5].unbind(dim=1)
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     affine = torch.stack((cos * mirror, -sin, dx, sin * mirror, cos, dy), dim=1).view(-1, 2, 3)
     density, brightness = changes[:, None, None, 5:8], changes[:, None, None, 8:9]
-    if changes[:, 9].any():
+    if erases:
         pixels = torch.where(changes[:, None, None, 9:] > 0, erase_corner(pixels), pixels)
     light = (((pixels.float() + 1) / 256).pow(density) * 256 - 1) * brightness
     images = light.permute(0, 3, 1, 2)

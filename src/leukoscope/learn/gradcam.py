@@ -106,7 +106,6 @@ def gradcam(
     return np.concatenate(maps), chosen
 
 
-@torch.inference_mode()
 def occlusion(
     classifier: Classifier,
     image: Pixels,
@@ -134,7 +133,7 @@ def occlusion(
     wanted = torch.tensor([target], device=fabric.device)
 
     def score(pixels: Tensor) -> Tensor:
-        with fabric.autocast():
+        with torch.inference_mode(), fabric.autocast():
             return _scores(classifier(pixels).float(), wanted)
 
     fall = np.zeros((side, side))

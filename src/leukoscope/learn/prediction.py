@@ -44,7 +44,6 @@ def predict(
     return answer(classifier, pixels, fabric=fabric, quiet=quiet).probabilities
 
 
-@torch.inference_mode()
 def outputs(
     classifier: Classifier,
     pixels: NDArray[np.uint8],
@@ -66,7 +65,8 @@ def outputs(
     classifier = classifier.to(fabric.device).eval()
     logits = np.empty((len(pixels), len(classifier.config.classes)))
     features: dict[str, list[NDArray[np.float32]]] = {name: [] for name in layers}
-    with bar("predicting", len(pixels), quiet=quiet) as advance:
+    # Not around the whole: what is moved to a GPU in inference mode can have no gradient any more.
+    with torch.inference_mode(), bar("predicting", len(pixels), quiet=quiet) as advance:
         for start in range(0, len(pixels), _BATCH):
             rows = slice(start, start + _BATCH)
             part = torch.from_numpy(np.array(pixels[rows])).to(fabric.device)

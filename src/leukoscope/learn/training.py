@@ -27,6 +27,7 @@ from leukoscope.settings import TrainingSettings
 _WARM_UP = 0.15  # of a one-cycle schedule; Smith and Topin 2018 (arXiv 1708.07120) use up to 0.3
 _CHECKPOINTS = 0.1  # of the time, at most, where one takes longer than
 _SOON = 0.5  # seconds
+_LOOK = 10  # steps from one look at the loss to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,19 +175,23 @@ class _Run:
             torch.randperm(len(self.data.train), generator=generator)
         ]
         self.model.train()
-        total, tick = 0.0, time.perf_counter()
+        total, tick = (
+            torch.zeros((), dtype=torch.float64, device=fabric.device),
+            time.perf_counter(),
+        )
         for step in range(self.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(settings, epoch + step / self.steps)
             mine = slice(fabric.global_rank, None, fabric.world_size)
             rows = order[step * self.batch : (step + 1) * self.batch][mine].to(fabric.device)
-            changes = parameters(self.batch, settings, generator)[mine].to(fabric.device)
+            changes = parameters(self.batch, settings, generator)[mine]
             logits = self.model(augment(pixels[rows.to(pixels.device)].to(fabric.device), changes))
             total += self._step(logits.float(), self.targets[rows])
-            self._check_finite(total)
+            if step % _LOOK == 0 or step == self.steps - 1:  # a look makes the CPU wait for a GPU
+                self._check_finite(total.item())
             rate = (step + 1) * self.batch / (time.perf_counter() - tick)
             advance(1, note=f"epoch {epoch + 1} · {pixels.shape[1]} px · {rate:.0f} images/s")
-        return self._sum(total) / (self.steps * self.batch)
+        return self._sum(total.item()) / (self.steps * self.batch)
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -197,7 +202,7 @@ class _Run:
                 f"--out {self.settings.network}-lower."
             )
 
-    def _step(self, logits: Tensor, targets: Tensor) -> float:
+    def _step(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The plain cross-entropy of this process's part of the batch, summed; one step made."""
         losses = F.cross_entropy(
             logits,
@@ -216,7 +221,7 @@ class _Run:
         )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return F.cross_entropy(logits.detach(), targets, reduction="sum").item()
+        return F.cross_entropy(logits.detach(), targets, reduction="sum")
 
     @torch.no_grad()
     def _validate(self, pixels: Tensor) -> tuple[float, float]:

@@ -271,11 +271,24 @@ class _Record:
     def update(self) -> None:
         """Nothing; `settings.json` has the time spent so far, earlier calls included."""
         seconds = round(self.before_seconds + time.time() - self.since, 1)
-        # Another call may be filling the same folder with another protocol.
+        # An earlier call, or one that fills the same folder now, may have had other protocols.
         there = read_json(self.path) if self.path.exists() else {}
-        commands = _with(there, self.content["command"])
-        now = {"commands": commands, "finished": _now(), "wall_seconds": seconds}
-        write_json(self.path, self.content | now)
+        now = {"finished": _now(), "wall_seconds": seconds}
+        write_json(self.path, self.content | _joined(there, self.content) | now)
+
+
+def _joined(there: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """What is true of all calls that filled the folder: their commands, their devices, and what
+    leaks in the splits of each protocol."""
+    devices = [*filter(None, there.get("device", "").split("; ")), own["device"]]
+    leaks = {
+        (one["protocol"], one["seed"]): one for one in [*there.get("leaks", ()), *own["leaks"]]
+    }
+    return {
+        "commands": _with(there, own["command"]),
+        "device": "; ".join(dict.fromkeys(devices)),
+        "leaks": list(leaks.values()),
+    }
 
 
 def _with(before: dict[str, Any], now: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up import FakeRun
 
-from leukoscope.benchmark import _with
+from leukoscope.benchmark import _joined, _with
 from leukoscope.report import checklist, flow, record, report, style
 from leukoscope.report.comparison import compare
 from leukoscope.report.evidence import gather
@@ -34,6 +34,19 @@ def test_commands_are_kept_one_after_the_other() -> None:
     assert _with({}, "a") == ["a"]
     assert _with({"command": "a"}, "b") == ["a", "b"]
     assert _with({"command": "b", "commands": ["a", "b"]}, "a") == ["a", "b"]
+
+
+def test_calls_with_other_protocols_on_other_devices_are_joined() -> None:
+    first = {"protocol": "random", "seed": 0, "known": 3}
+    second = {"protocol": "scene", "seed": 0, "known": 0}
+    there = {"command": "a", "commands": ["a"], "device": "cpu: x", "leaks": [first]}
+    own = {"command": "b", "device": "cuda: y", "leaks": [second]}
+    joined = _joined(there, own)
+    assert joined == {"commands": ["a", "b"], "device": "cpu: x; cuda: y", "leaks": [first, second]}
+    assert _joined(there | joined, own) == joined
+    again = own | {"leaks": [first | {"known": 4}]}
+    assert _joined(joined, again)["leaks"] == [first | {"known": 4}, second]
+    assert _joined({}, own) == {"commands": ["b"], "device": "cuda: y", "leaks": [second]}
 
 
 def test_all_trainings_are_counted_and_their_seconds_added(fake_run: FakeRun) -> None:

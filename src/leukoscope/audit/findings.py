@@ -171,8 +171,8 @@ def random_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding
     low, high = (float(end) for end in np.percentile(shares, (2.5, 97.5)))
     said = (
         f"A random split puts an equal or overlapping image of {mean:.1%} of the test images into "
-        f"training ({low:.1%} to {high:.1%} over {_SEEDS} splits), and so its score is too high; "
-        f"split by scene instead."
+        f"training ({low:.1%} to {high:.1%} over {_SEEDS} splits), and so its score may be too "
+        f"high; split by scene instead."
     )
     return Finding(
         "random split",
@@ -193,7 +193,7 @@ def given_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         "leak",
         "problem" if leaking else "clear",
         f"The split that the table holds: {found.sentence}"
-        + " So its test score is too high; move what belongs together to one side." * leaking,
+        + " So its test score may be too high; move what belongs together to one side." * leaking,
         found.share,
         "share",
         paths=tuple(dict.fromkeys(p for one in found.pairs for p in (one.path_a, one.path_b)))[

@@ -65,7 +65,13 @@ def test_an_audit_names_every_finding_and_its_files(audited: tuple[Path, Answer]
     out, answer = audited
     assert answer.status == 0, answer.err
     assert "problem  equal files: 4 files are copies of another one" in answer.out
-    assert answer.out.rstrip().endswith(f"Findings: {out / 'findings.json'}")
+    first, *_, found, _ = answer.out.rstrip().splitlines()
+    assert first.startswith("problem  ")
+    assert found == f"Findings: {out / 'findings.json'}"
+    assert answer.out.rstrip().endswith(
+        f"leukoscope split {out / 'samples.csv'} --protocol scene --audit {out} --out split.csv"
+    )
+    assert re.search(r"\n\d+ checks: \d+ problems?, .*\d+ clear\.\n", answer.out)
     assert {path.name for path in out.iterdir()} == {
         *("audit.html", "findings.json", "overlaps.csv", "sessions.csv"),
         *("samples.csv", "information.csv", "figures"),
@@ -197,7 +203,7 @@ def test_an_audit_of_other_images_is_refused(audited: tuple[Path, Answer], tmp_p
 
 
 def test_a_leak_planted_in_a_saved_split_is_caught(
-    audited: tuple[Path, Answer], tmp_path: Path
+    smears: Path, audited: tuple[Path, Answer], tmp_path: Path
 ) -> None:
     out, _ = audited
     split = tmp_path / "samples.csv"
@@ -220,6 +226,35 @@ def test_a_leak_planted_in_a_saved_split_is_caught(
     caught = call("evaluate", tmp_path / "predictions.csv", "--out", tmp_path)
     assert "leaks what the protocol 'scene' forbids" in sentence(caught, status=1)
     assert "1 group on both sides" in caught.out
+    figures = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
+    assert figures["leaks"]["forbidden"] is True
+    # Nor does a training take such a table, which says nothing of its protocol.
+    refused = call(
+        *("train", split, "--network", "squeezenet1_1", "--root", smears, "--epochs", "1"),
+        *("--set", "size=32", "--out", tmp_path / "net"),
+    )
+    assert "in training and test; keep each group on one side" in sentence(refused, status=1)
+    split.unlink()
+    alone = call("evaluate", tmp_path / "predictions.csv", "--out", tmp_path)
+    assert alone.status == 0, alone.err
+    assert "Leaks were not looked for: there is no samples.csv" in alone.out
+
+
+def test_a_report_without_its_images_is_refused(
+    audited: tuple[Path, Answer], tmp_path: Path
+) -> None:
+    out, _ = audited
+    moved = tmp_path / "moved"
+    shutil.copytree(out, moved)
+    content = json.loads((moved / "findings.json").read_text(encoding="utf-8"))
+    (moved / "findings.json").write_text(
+        json.dumps(content | {"root": str(tmp_path / "gone")}), encoding="utf-8"
+    )
+    before = (moved / "audit.html").read_bytes()
+    said = sentence(call("report", moved), status=2)
+    assert "are not in" in said
+    assert "--without-images" in said
+    assert (moved / "audit.html").read_bytes() == before
 
 
 def _split_of(rows: list[Sample], *paths: str) -> set[str]:

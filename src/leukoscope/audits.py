@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 
 from leukoscope.audit import checks, duplicates, findings, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
+from leukoscope.audit.findings import VERDICTS
 from leukoscope.audit.leaks import Leaks
+from leukoscope.data.predictions import read_predictions
 from leukoscope.data.samples import Sample, read_samples
 from leukoscope.data.sources import Source
 from leukoscope.errors import DataError, Interrupted, UsageError, nearest
@@ -106,6 +109,20 @@ def _sessions(table: Path, samples: Sequence[Sample]) -> dict[str, str]:
     return dict(zip((row.path for row in samples), found, strict=True))
 
 
+def by_verdict(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The findings, the problems first."""
+    return sorted(findings, key=lambda one: VERDICTS.index(one["verdict"]))
+
+
+def tally(findings: Sequence[dict[str, Any]]) -> str:
+    """How many findings there are of each verdict, in words."""
+    counted = Counter(one["verdict"] for one in findings)
+    words = {"problem": "problems"} if counted["problem"] != 1 else {}
+    words |= {"note": "notes"} if counted["note"] != 1 else {}
+    listed = [f"{counted[v]} {words.get(v, v)}" for v in VERDICTS if counted[v]]
+    return f"{len(findings)} checks: {', '.join(listed)}."
+
+
 def check_kinds(kinds: Sequence[str]) -> Sequence[str]:
     """The kinds, or `UsageError` for one that no finding has."""
     for kind in kinds:
@@ -146,8 +163,14 @@ def _digest(table: Path | None) -> str:
 def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[Sample]:
     """The rows with the groups that the protocol keeps together.
 
-    Those of `random` and `group` stay as they are; `DataError` when the audit found no sessions.
+    Those of `random` stay as they are; those of `group` are joined where they share a field.
+    `DataError` when the audit found no sessions.
     """
+    if protocol == "group" and all(row.group for row in samples):
+        row_of = {row.path: number for number, row in enumerate(samples)}
+        links = [(row_of[one.path_a], row_of[one.path_b]) for one in audited.overlaps]
+        names = duplicates.joined([row.group for row in samples], links)
+        return [replace(row, group=name) for row, name in zip(samples, names, strict=True)]
     if protocol not in ("scene", "session"):
         return list(samples)
     group_of = audited.scenes if protocol == "scene" else audited.sessions
@@ -160,6 +183,11 @@ def grouped(samples: Sequence[Sample], audited: Audited, protocol: str) -> list[
 def crossing(samples: Sequence[Sample], audited: Audited | None, protocol: str) -> Leaks:
     """What crosses the split of these rows; `DataError` for what the protocol forbids."""
     found = _leaks(samples, audited)
+    if found.forbidden(protocol) and protocol == "given":
+        raise DataError(
+            f"The split has the group {found.groups[0]} in training and test; keep each group on "
+            f"one side, or empty the group column where a group may be divided. {found.sentence}"
+        )
     if found.forbidden(protocol):
         raise DataError(f"The protocol {protocol!r} forbids this split: {found.sentence}")
     return found
@@ -170,6 +198,7 @@ def leaks_behind(
 ) -> tuple[Leaks, str] | None:
     """What crosses the split that a predictions.csv was made under, and the name of its protocol.
 
+    `DataError` where the split says of judged images that they were trained on, or knows none.
     Without `samples` the samples.csv beside the predictions is read, or those of the folds that
     were pooled in them, and None is the answer where there is none; without `audit` the folder
     `audit` of the run. What an audit would know besides is not counted where there is none.
@@ -191,8 +220,49 @@ def leaks_behind(
     if record is not None:
         protocol = str(read_json(record / "settings.json").get("protocol", protocol))
     parts = [read_samples(one) for one in tables]
+    _check_judged(predictions, parts, tables[0])
     audited = None if folder is None else read(folder, parts[0])  # all folds are of the same rows
     return leaks.pooled([_leaks(rows, audited) for rows in parts]), protocol
+
+
+def _check_judged(predictions: Path, parts: Sequence[Sequence[Sample]], table: Path) -> None:
+    """Nothing, or `DataError` when the split is not one that these predictions were tested in."""
+    read = read_predictions(predictions)
+    seen = read.seen or ("",) * len(read.paths)
+    marked = "test" in read.splits
+    judged = [
+        path
+        for path, split, known in zip(read.paths, read.splits, seen, strict=True)
+        if not known and (split == "test" or not marked)
+    ]
+    split_of = {row.path: row.split for rows in parts for row in rows}
+    split_of |= {row.path: row.split for rows in parts for row in rows if row.split == "test"}
+    if not split_of.keys() & set(judged):
+        raise DataError(
+            f"{table} has none of the images of {predictions}: what leaks through their split is "
+            f"not known. Name their table with --samples."
+        )
+    learned = [path for path in judged if split_of.get(path) in ("train", "validation")]
+    if learned:
+        raise DataError(
+            f"{predictions} judges {len(learned):,} of its {len(judged):,} images, "
+            f"{learned[0]} first, that {table} does not keep for the test but for "
+            f"{split_of[learned[0]]}: these are no test figures."
+        )
+
+
+def as_json(found: Leaks, protocol: str) -> dict[str, Any]:
+    """What `metrics.json` says of the split."""
+    return {
+        "protocol": protocol,
+        "tested": found.tested,
+        "known": found.known,
+        "pairs": len(found.pairs),
+        "groups": len(found.groups),
+        "sessions": len(found.sessions),
+        "searched": found.searched,
+        "forbidden": found.forbidden(protocol),
+    }
 
 
 def _leaks(rows: Sequence[Sample], audited: Audited | None) -> Leaks:

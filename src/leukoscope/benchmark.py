@@ -329,6 +329,9 @@ def train_listed(
     source = sources.find(samples, root=root)
     table.task(source.samples, classes, negative=negative)  # a wrong call decodes no picture
     splits.check(source.samples, protocol="given")
+    crossing = audits.crossing(source.samples, None, "given")
+    if crossing.pairs:
+        print(f"warning: {samples}: {crossing.sentence}", file=sys.stderr)
     from leukoscope.learn import networks
     from leukoscope.learn.devices import fabric_for
 

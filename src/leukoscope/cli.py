@@ -9,7 +9,7 @@ import typer
 
 from leukoscope import __version__
 from leukoscope.errors import DataError, LeukoscopeError, UsageError
-from leukoscope.files import make_folder, reason
+from leukoscope.files import make_folder, read_json, reason, write_json
 
 app = typer.Typer(
     name="leukoscope",
@@ -238,9 +238,15 @@ def audit(
     found = audits.run(
         source, out, groups=groups, network=network, command=command(sys.argv), quiet=quiet
     )
-    for one in found.findings:
+    for one in audits.by_verdict(found.findings):
         print(f"{one['verdict']:<8} {one['check']}: {one['sentence']}")
-    print(f"\nReport:   {out / 'audit.html'}\nFindings: {out / 'findings.json'}")
+    protocol = "scene" if groups is None else "group"
+    print(
+        f"\n{audits.tally(found.findings)}\n"
+        f"Report:   {out / 'audit.html'}\nFindings: {out / 'findings.json'}\n"
+        f"Next:     leukoscope split {out / 'samples.csv'} --protocol {protocol} --audit {out} "
+        f"--out split.csv"
+    )
     failed = found.failed(kinds)
     if failed:
         listed = "; ".join(f"{one['check']} ({one['verdict']})" for one in failed)
@@ -582,8 +588,14 @@ def evaluate(
     print(f"\nAll figures: {out / 'metrics.json'}\nTables:      {out / 'tables'}")
     behind = audits.leaks_behind(predictions, samples=samples, audit=audit)
     if behind is None:
+        print(
+            f"Leaks were not looked for: there is no samples.csv with the split beside "
+            f"{predictions}; name it with --samples."
+        )
         return
     leaks, protocol = behind
+    figures = out / "metrics.json"
+    write_json(figures, read_json(figures) | {"leaks": audits.as_json(leaks, protocol)})
     print(f"Split ({protocol}): {leaks.sentence}")
     if leaks.forbidden(protocol):
         raise DataError(

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from leukoscope.audit import clues, findings
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.findings import Finding
 from leukoscope.audit.price import Point
+from leukoscope.audit.sessions import Sessions
 from leukoscope.audit.shortcuts import Information, Probe
 from leukoscope.data.samples import Sample
 from leukoscope.evaluate.intervals import Interval
@@ -51,7 +54,7 @@ def test_colours_are_a_problem_where_the_background_gives_the_class_away_too() -
 
 def spotted(high: float, chance: float, *, row: int = 0) -> Finding:
     bits = np.zeros((9, 9))
-    bits[row, row] = high
+    bits[row : row + 3, row : row + 3] = high
     return clues.information(Information(bits, chance))
 
 
@@ -61,6 +64,61 @@ def test_the_highest_place_of_chance_is_no_problem() -> None:
     assert spotted(0.3, 0.05).verdict == "problem"
     assert spotted(0.3, 0.05, row=4).verdict == "note"
     assert not re.search("everywhere|anywhere", spotted(0.3, 0.05).sentence)
+
+
+def test_one_place_by_itself_is_no_mark() -> None:
+    """Marks and lamps cover several places; among few images a single one may be high."""
+    bits = np.zeros((56, 56))
+    bits[3::9, 5::7] = 0.35
+    assert clues.information(Information(bits, 0.05)).verdict == "clear"
+
+
+def test_a_given_split_is_judged_by_fields_groups_and_sessions() -> None:
+    some = [
+        replace(row, split=split, group=group)
+        for row, split, group in zip(rows("aabb"), ("test", "train") * 2, "ppqr", strict=True)
+    ]
+    apart = [replace(row, group="") for row in some]
+    found = findings.given_split(some, [], {})
+    assert found.verdict == "problem"
+    assert "1 group on both sides. So its test score may be too high" in found.sentence
+    assert found.details["groups"] == ("p",)
+    overlap = pair(some[0], some[1], "overlap")
+    found = findings.given_split(apart, [overlap], {})
+    assert found.verdict == "problem"
+    assert found.details["pairs"] == [(some[0].path, some[1].path)]
+    together = {row.path: "s1" for row in some}
+    found = findings.given_split(apart, [], together)
+    assert found.verdict == "note"
+    assert "1 session on both sides. So it tests new fields, but no new session" in found.sentence
+    assert findings.given_split(apart, [], {}).verdict == "clear"
+
+
+def test_groups_with_two_labels_are_named() -> None:
+    found = findings.labels_of_groups(rows("aabb"), ["p1", "p2", "p2", "p3"])
+    assert found.verdict == "problem"
+    assert "1 of 3 groups has images of more than one class, such as p2 (a, b)" in found.sentence
+    assert found.paths == ("a/1.png", "b/2.png")
+    assert findings.labels_of_groups(rows("aabb"), ["p1", "p1", "p2", "p3"]).verdict == "clear"
+
+
+def test_a_split_by_session_is_not_advised_where_it_cannot_be() -> None:
+    strong = partial(
+        Sessions, strengths=(1.0,) * 6, strength=1.0, order=None, weak=False, reason=""
+    )
+    three = strong(session=("a", "b", "c", "d", "e", "f"))
+    assert "(protocol session)" in findings.inferred(rows("xxxyyy"), three).sentence
+    two = strong(session=("a", "b", "b", "d", "e", "f"))
+    said = findings.inferred(rows("xxxyyy"), two).sentence
+    assert "needs three of each class, and x has 2" in said
+    assert "(protocol session)" not in said
+
+
+def test_all_reasons_of_unreadable_pictures_are_kept() -> None:
+    reasons = {f"{number}.png": "is not a picture" for number in range(300)}
+    found = findings.readable(reasons, 400)
+    assert len(found.details["reasons"]) == 300
+    assert len(found.paths) == findings.LISTED
 
 
 def test_equal_files_are_counted_in_sets_and_listed_together() -> None:

@@ -1,12 +1,15 @@
 """What crosses a split is counted, and what nobody looked for is not called clear."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from leukoscope import audits
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.leaks import find, pooled
+from leukoscope.data.predictions import Predictions, write_predictions
 from leukoscope.data.samples import Sample, write_samples
 from leukoscope.errors import DataError, UsageError
 from leukoscope.files import write_json
@@ -20,6 +23,54 @@ def rows(*splits: str, sha256: str = "") -> list[Sample]:
         Sample(name, "A", split=split, sha256=sha256 and sha256 + name)
         for name, split in zip(names, splits, strict=True)
     ]
+
+
+def predict(path: Path, *tested: str) -> None:
+    write_predictions(
+        Predictions(
+            paths=tested,
+            labels=("A",) * len(tested),
+            classes=("A", "B"),
+            probabilities=np.tile([0.75, 0.25], (len(tested), 1)),
+            splits=("test",) * len(tested),
+            groups=("",) * len(tested),
+        ),
+        path,
+    )
+
+
+def test_figures_of_images_that_the_split_does_not_test_are_refused(tmp_path: Path) -> None:
+    write_samples(rows("test", "train", "validation"), tmp_path / "samples.csv")
+    table = tmp_path / "predictions.csv"
+    predict(table, "a.png")
+    behind = audits.leaks_behind(table)
+    assert behind is not None
+    assert behind[1] == "given"
+    assert audits.as_json(*behind) == {
+        **{"protocol": "given", "tested": 1, "known": 0, "pairs": 0, "groups": 0, "sessions": 0},
+        **{"searched": "nothing", "forbidden": False},
+    }
+    predict(table, "a.png", "b.png")
+    with pytest.raises(DataError, match=r"judges 1 of its 2 images, b\.png first, that .*train"):
+        audits.leaks_behind(table)
+    predict(table, "elsewhere.png")
+    with pytest.raises(DataError, match="has none of the images of"):
+        audits.leaks_behind(table)
+
+
+def test_groups_that_share_a_field_are_one_group() -> None:
+    known = [replace(row, group=name) for row, name in zip(rows(*"   "), "pqr", strict=True)]
+    audited = audits.Audited({}, {}, [TWIN], [])
+    joined = audits.grouped(known, audited, "group")
+    assert [row.group for row in joined] == ["p + q", "p + q", "r"]
+    assert audits.grouped(known, audited, "random") == known
+
+
+def test_a_given_split_promises_what_its_groups_say() -> None:
+    known = [replace(r, group="p") for r in rows("test", "train", "train")]
+    with pytest.raises(DataError, match="has the group p in training and test; keep each group"):
+        audits.crossing(known, None, "given")
+    assert audits.crossing(known, None, "random").groups == ("p",)
 
 
 def test_what_was_not_looked_for_is_not_clear() -> None:
@@ -41,6 +92,7 @@ def test_folds_are_counted_together(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         write_samples(one, folder / "samples.csv")
         write_json(folder / "settings.json", {"protocol": "random"})
+    predict(tmp_path / "net" / "predictions.csv", "a.png", "b.png")
     behind = audits.leaks_behind(tmp_path / "net" / "predictions.csv")
     assert behind is not None
     assert (behind[0].tested, behind[0].searched, behind[1]) == (2, "nothing", "random")

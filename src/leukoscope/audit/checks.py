@@ -119,10 +119,9 @@ def audit(
         checks.add("overlapping fields", "leak", lambda: [findings.overlapping(rows, fields)])
         checks.add("random split", "leak", lambda: [findings.random_split(rows, overlaps)])
         checks.add("labels of twins", "label", lambda: [findings.twins(rows, fields)])
-    if any(row.split for row in rows):
-        checks.add("given split", "leak", lambda: [findings.given_split(rows, overlaps)])
-
     together = _sessions(checks, rows, pixels, facts, fields, groups, quiet)
+    if any(row.split for row in rows):
+        checks.add("given split", "leak", lambda: [_given_split(rows, overlaps, groups, together)])
     information = _labels(checks, rows, pixels, facts, scenes, together, networks or {}, quiet)
     checks.add(
         "odd images",
@@ -138,6 +137,21 @@ def audit(
         information=information,
         findings=tuple(checks.found),
     )
+
+
+def _given_split(
+    rows: Sequence[Sample],
+    overlaps: Sequence[Overlap],
+    groups: Mapping[str, str] | None,
+    together: Sessions | None,
+) -> Finding:
+    """What crosses the split of the table, by the groups that are known besides it, too."""
+    session_of: dict[str, str] = {}
+    if together is not None and not together.weak:
+        session_of = dict(zip((row.path for row in rows), together.session, strict=True))
+    if groups is not None:
+        rows, session_of = with_groups(rows, groups), {}
+    return findings.given_split(rows, overlaps, session_of)
 
 
 def _why(message: str, root: Path) -> str:
@@ -286,27 +300,12 @@ def _sessions(
     known = [row.group for row in with_groups(rows, groups)]
     if inferred is not None:
         checks.add("agreement", "session", lambda: [findings.agreement(inferred, known)])
-    joined = _joined(known, links)
+    checks.add("labels of groups", "label", lambda: [findings.labels_of_groups(rows, known)])
+    joined = duplicates.joined(known, links)
     checks.add("class of sessions", "session", lambda: [findings.classes(rows, joined, given=True)])
     checks.add("groups with common fields", "leak", lambda: [findings.joined(known, joined)])
     said = "They are the groups that were given, joined where they share fields."
     return Sessions(tuple(joined), (1.0,) * len(known), 1.0, None, False, said)
-
-
-def _joined(groups: Sequence[str], links: Sequence[tuple[int, int]]) -> list[str]:
-    """The groups, but those that overlapping fields connect under one name: the same cells cannot
-    be learned from in one and tested in the other."""
-    first = {name: name for name in groups}
-
-    def root(name: str) -> str:
-        while first[name] != name:
-            name = first[name]
-        return name
-
-    for a, b in links:
-        one, other = sorted((root(groups[a]), root(groups[b])))
-        first[other] = one
-    return [root(name) for name in groups]
 
 
 def write(found: Audit, out: Path, *, about: Mapping[str, Any]) -> None:

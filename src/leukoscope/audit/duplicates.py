@@ -110,6 +110,26 @@ def scenes(samples: Sequence[Sample], overlaps: Iterable[Overlap]) -> list[str]:
     return [root(sample.path) for sample in samples]
 
 
+def joined(groups: Sequence[str], links: Iterable[tuple[int, int]]) -> list[str]:
+    """Per row its group, but those that overlapping fields connect as one, named after all of
+    them: the same cells cannot be learned from in one and tested in the other. `links` are pairs
+    of row numbers."""
+    first = {name: name for name in groups}
+
+    def root(name: str) -> str:
+        while first[name] != name:
+            first[name] = name = first[first[name]]
+        return name
+
+    for a, b in links:
+        one, other = sorted((root(groups[a]), root(groups[b])))
+        first[other] = one
+    members: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(first):
+        members[root(name)].append(name)
+    return [" + ".join(members[root(name)]) for name in groups]
+
+
 def flat(samples: Sequence[Sample], pixels: NDArray[np.uint8]) -> set[str]:
     """The paths of the pictures of one colour, which show no field."""
     import cv2

@@ -12,12 +12,13 @@ from leukoscope.audit import duplicates, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
 from leukoscope.audit.sessions import Sessions
 from leukoscope.data import splits
-from leukoscope.data.samples import Sample
+from leukoscope.data.samples import SPLITS, Sample
 from leukoscope.evaluate.intervals import Interval
 
 Verdict = Literal["clear", "note", "problem", "not run"]
 KINDS = ("leak", "shortcut", "session", "label", "quality", "balance")
 
+VERDICTS = ("problem", "not run", "note", "clear")  # the first to be read first
 FIGURES = ("shortcuts", "information", "price")  # of the report
 _SEEDS = 20  # random splits whose leaks are counted
 LISTED = 200  # paths in a finding; the tables beside it hold all
@@ -63,7 +64,7 @@ def readable(unreadable: Mapping[str, str], total: int) -> Finding:
         n,
         "images",
         paths=tuple(sorted(unreadable))[:LISTED],
-        details={"of": total, "reasons": dict(sorted(unreadable.items())[:LISTED])},
+        details={"of": total, "reasons": dict(sorted(unreadable.items()))},
     )
 
 
@@ -152,7 +153,7 @@ def overlapping(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
         "leak",
         "problem",
         f"{n:,} of {count(len(rows), 'image')} ({share:.1%}) show cells that another image shows "
-        f"too, in {count(len(sets), 'set')}; in all there are "
+        f"too, in {count(len(sets), 'set')}; in all there {are(different, 'are', 'is')} "
         f"{count(different, 'different place')}, and so keep each set on one side of a split "
         f"(protocol scene).",
         share,
@@ -185,20 +186,31 @@ def random_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding
     )
 
 
-def given_split(rows: Sequence[Sample], overlaps: Sequence[Overlap]) -> Finding:
-    found = leaks.find(rows, overlaps)
+def given_split(
+    rows: Sequence[Sample], overlaps: Sequence[Overlap], session_of: Mapping[str, str]
+) -> Finding:
+    """`session_of` has a session per path, or nothing where the sessions are not to be trusted."""
+    found = leaks.find(rows, overlaps, session_of)
     leaking = bool(found.pairs or found.groups)
+    then = ""
+    if leaking:
+        then = " So its test score may be too high; move what belongs together to one side."
+    elif found.sessions:
+        then = " So it tests new fields, but no new session (protocol session would)."
+    pairs = [(one.path_a, one.path_b) for one in found.pairs[:LISTED]]
     return Finding(
         "given split",
         "leak",
-        "problem" if leaking else "clear",
-        f"The split that the table holds: {found.sentence}"
-        + " So its test score may be too high; move what belongs together to one side." * leaking,
+        "problem" if leaking else "note" if found.sessions else "clear",
+        f"The split that the table holds: {found.sentence}{then}",
         found.share,
         "share",
-        paths=tuple(dict.fromkeys(p for one in found.pairs for p in (one.path_a, one.path_b)))[
-            :LISTED
-        ],
+        paths=tuple(dict.fromkeys(path for pair in pairs for path in pair)),
+        details={
+            "pairs": pairs,
+            "groups": found.groups[:LISTED],
+            "sessions": found.sessions[:LISTED],
+        },
     )
 
 
@@ -256,6 +268,32 @@ def joined(known: Sequence[str], together: Sequence[str]) -> Finding:
     )
 
 
+def labels_of_groups(rows: Sequence[Sample], known: Sequence[str]) -> Finding:
+    """Groups with images of more than one class, which a patient does not have."""
+    labels_of: dict[str, set[str]] = defaultdict(set)
+    for row, name in zip(rows, known, strict=True):
+        labels_of[name].add(row.label)
+    mixed = {name: sorted(labels) for name, labels in sorted(labels_of.items()) if len(labels) > 1}
+    n = len(mixed)
+    if not n:
+        said = "No group has images of two classes."
+        return Finding("labels of groups", "label", "clear", said, 0, "groups")
+    name, labels = next(iter(mixed.items()))
+    return Finding(
+        "labels of groups",
+        "label",
+        "problem",
+        f"{n:,} of {count(len(labels_of), 'group')} {are(n, 'have', 'has')} images of more than "
+        f"one class, such as {name} ({', '.join(labels)}). Where a group is a patient, a label or "
+        f"a group is wrong, and so look at {are(n, 'them', 'it')}; protocol group refuses "
+        f"{are(n, 'them', 'it')}.",
+        n,
+        "groups",
+        paths=tuple(r.path for r, name in zip(rows, known, strict=True) if name in mixed)[:LISTED],
+        details={"labels": dict(list(mixed.items())[:LISTED])},
+    )
+
+
 _TO_DO = {
     "one colour all over": "Such a picture shows no cell, and so remove it.",
     "blurred": "No cell can be judged in such a picture, and so take it again or remove it.",
@@ -295,11 +333,19 @@ def strange(rows: Sequence[Sample], odd: Mapping[str, Sequence[int]]) -> list[Fi
 
 def inferred(rows: Sequence[Sample], found: Sessions) -> Finding:
     total = len(set(found.session))
-    then = (
-        "So ask when and where they were taken, and give that with --groups."
-        if found.weak
-        else "So keep each session on one side of a split (protocol session)."
+    sessions_of = Counter(
+        label for label, _ in {(r.label, s) for r, s in zip(rows, found.session, strict=True)}
     )
+    fewest = min(sorted(sessions_of), key=sessions_of.__getitem__)
+    few = sessions_of[fewest]
+    then = "So keep each session on one side of a split (protocol session)."
+    if found.weak:
+        then = "So ask when and where they were taken, and give that with --groups."
+    elif few < len(SPLITS):
+        then = (
+            f"A split by session needs three of each class, and {fewest} has {few}: add images of "
+            f"other sessions."
+        )
     return Finding(
         "sessions",
         "session",
@@ -320,8 +366,9 @@ def agreement(inferred: Sessions, known: Sequence[str]) -> Finding:
         "agreement",
         "session",
         "note",
-        f"The sessions that the pictures suggest and the {groups} that were given agree by "
-        f"{agreed.adjusted_rand:.2f}, where 1 is the same and 0 chance; the groups are used.",
+        f"The sessions that the pictures suggest and the {groups} that "
+        f"{are(len(set(known)), 'were', 'was')} given agree by {agreed.adjusted_rand:.2f}, where 1 "
+        f"is the same and 0 chance; the groups are used, and stand in the new samples.csv.",
         agreed.adjusted_rand,
         "adjusted Rand index",
         details=asdict(agreed),
@@ -360,7 +407,7 @@ def classes(rows: Sequence[Sample], session: Sequence[str], *, given: bool = Fal
     if told >= _MIXED and given:
         then = (
             "as is usual where a group is one patient, and so keep each group on one side of a "
-            "split (protocol session)."
+            "split (protocol group)."
         )
     elif told >= _MIXED:
         verdict = "problem" if told > _PURE else "note"

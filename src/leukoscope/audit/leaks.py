@@ -38,7 +38,8 @@ class Leaks:
             return bool(self.pairs or self.groups)
         if protocol == "session":
             return bool(self.pairs or self.groups or self.sessions)
-        return protocol == "group" and bool(self.groups)
+        # A split that somebody gives promises what its table says: no group on two sides.
+        return protocol in ("group", "given") and bool(self.groups)
 
     @property
     def sentence(self) -> str:
@@ -48,8 +49,9 @@ class Leaks:
         parts = [_NO_TWIN[self.searched].format(n=f"{self.tested:,}")]
         if self.known:
             parts = [
-                f"{self.known:,} of the {self.tested:,} test images ({self.share:.1%}) overlap or "
-                f"equal an image on the training side"
+                f"{self.known:,} of the {self.tested:,} test images ({self.share:.1%}) "
+                f"{'overlaps or equals' if self.known == 1 else 'overlap or equal'} an image on "
+                f"the training side"
             ]
         for count, what in ((len(self.groups), "group"), (len(self.sessions), "session")):
             if count:

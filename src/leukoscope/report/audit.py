@@ -16,11 +16,12 @@ from PIL import Image, ImageDraw
 from leukoscope import __version__
 from leukoscope.audit.checks import SIZE
 from leukoscope.audit.duplicates import Overlap, read_overlaps
+from leukoscope.audit.findings import VERDICTS
 from leukoscope.audit.price import Point
 from leukoscope.audit.registration import TURNS, turn_back, turn_point
 from leukoscope.data.images import decode
 from leukoscope.data.samples import read_samples
-from leukoscope.errors import LeukoscopeError
+from leukoscope.errors import LeukoscopeError, UsageError
 from leukoscope.evaluate.intervals import Interval
 from leukoscope.files import make_folder, read_csv, read_json, write_text
 from leukoscope.report import audit_plots, figures, wording
@@ -34,7 +35,6 @@ _ON_A_SHEET = 12
 _ODD = 12  # images, or pairs, of a finding
 _SIDE, _SMALL = 160, 72  # pixels on the page
 _EQUAL = ("equal bytes", "equal pixels")
-_ORDER = ("problem", "not run", "note", "clear")
 
 Corner = tuple[float, float]
 Open = Callable[[str], NDArray[np.uint8] | None]
@@ -62,6 +62,11 @@ def write(folder: Path, *, images: bool = True) -> Path:
     of = {one["check"]: one for one in findings}
     fields = [one for one in overlaps if one.kind not in _EQUAL]
     root = Path(content["root"])
+    if images and not root.is_dir():
+        raise UsageError(
+            f"The images of {folder} are not in {root}, seen from {Path.cwd()}: call this from the "
+            f"folder that the audit was made in, or with --without-images."
+        )
     opened = partial(_open, root) if images else _closed
     environment = Environment(
         loader=PackageLoader("leukoscope.report"),
@@ -73,7 +78,7 @@ def write(folder: Path, *, images: bool = True) -> Path:
     drawn = _figures(folder, findings, mark)
     page = environment.get_template("audit.html").render(
         content=content,
-        findings=sorted(findings, key=lambda one: _ORDER.index(one["verdict"])),
+        findings=sorted(findings, key=lambda one: VERDICTS.index(one["verdict"])),
         figures=drawn,
         of=of,
         total=len(label_of) + len(of["readable"]["details"].get("reasons", {})),
@@ -193,6 +198,8 @@ def _said(one: Overlap, label_of: Mapping[str, str]) -> str:
     if label_of[one.path_a] != label_of[one.path_b]:
         names = [f"{path} (label {label_of[path]})" for path in names]
     how = "equal" if one.kind in _EQUAL else f"score {one.score:.2f}, {one.common:.0%} in common"
+    if one.scale != 1:
+        how += f", the second {one.scale:.2f} times as large"
     return f"{' and '.join(names)}: {how}{turned(one.turn)}"
 
 

@@ -18,7 +18,7 @@ DEMONSTRATION: dict[str, Any] = {
     "networks": ("alexnet", "googlenet", "resnet50"),
     "settings": {"size": 64, "epochs": 10, "batch": 16, "learning_rate": 4e-4},
 }
-"""What `leukoscope benchmark` does with drawn smears, in under three minutes on two cores."""
+"""What `leukoscope benchmark` does with drawn smears, in three to four minutes on two cores."""
 
 _Recipe = dict[str, tuple[Any, str]]
 _WITHOUT_NORMALISATION = ("alexnet", "vgg")

@@ -11,7 +11,7 @@ from typing import Any
 
 from leukoscope.audit import checks, duplicates, findings, leaks, sessions
 from leukoscope.audit.duplicates import Overlap
-from leukoscope.audit.findings import VERDICTS
+from leukoscope.audit.findings import VERDICTS, count
 from leukoscope.audit.leaks import Leaks
 from leukoscope.data.predictions import read_predictions
 from leukoscope.data.samples import Sample, read_samples
@@ -117,9 +117,12 @@ def by_verdict(findings: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def tally(findings: Sequence[dict[str, Any]]) -> str:
     """How many findings there are of each verdict, in words."""
     counted = Counter(one["verdict"] for one in findings)
-    words = {"problem": "problems"} if counted["problem"] != 1 else {}
-    words |= {"note": "notes"} if counted["note"] != 1 else {}
-    listed = [f"{counted[v]} {words.get(v, v)}" for v in VERDICTS if counted[v]]
+    nouns = ("problem", "note")
+    listed = [
+        count(n, verdict) if verdict in nouns else f"{n:,} {verdict}"
+        for verdict in VERDICTS
+        if (n := counted[verdict])
+    ]
     return f"{len(findings)} checks: {', '.join(listed)}."
 
 

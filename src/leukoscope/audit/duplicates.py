@@ -97,37 +97,35 @@ def scenes(samples: Sequence[Sample], overlaps: Iterable[Overlap]) -> list[str]:
     A scene is named after the first of its images by path, so its name depends neither on the
     order of the rows nor on the other scenes.
     """
-    first = {sample.path: sample.path for sample in samples}
-
-    def root(path: str) -> str:
-        while first[path] != path:
-            first[path] = path = first[first[path]]
-        return path
-
-    for overlap in overlaps:
-        a, b = sorted((root(overlap.path_a), root(overlap.path_b)))
-        first[b] = a
-    return [root(sample.path) for sample in samples]
+    paths = [sample.path for sample in samples]
+    first = _connected(paths, ((one.path_a, one.path_b) for one in overlaps))
+    return [first[path] for path in paths]
 
 
 def joined(groups: Sequence[str], links: Iterable[tuple[int, int]]) -> list[str]:
     """Per row its group, but those that overlapping fields connect as one, named after all of
     them: the same cells cannot be learned from in one and tested in the other. `links` are pairs
     of row numbers."""
-    first = {name: name for name in groups}
+    first = _connected(groups, ((groups[a], groups[b]) for a, b in links))
+    members: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(first):
+        members[first[name]].append(name)
+    return [" + ".join(members[first[name]]) for name in groups]
+
+
+def _connected(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """For each name the first, in their order, of those that pairs connect it with."""
+    first = {name: name for name in names}
 
     def root(name: str) -> str:
         while first[name] != name:
             first[name] = name = first[first[name]]
         return name
 
-    for a, b in links:
-        one, other = sorted((root(groups[a]), root(groups[b])))
-        first[other] = one
-    members: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(first):
-        members[root(name)].append(name)
-    return [" + ".join(members[root(name)]) for name in groups]
+    for pair in pairs:
+        a, b = sorted(map(root, pair))
+        first[b] = a
+    return {name: root(name) for name in first}
 
 
 def flat(samples: Sequence[Sample], pixels: NDArray[np.uint8]) -> set[str]:

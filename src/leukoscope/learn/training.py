@@ -175,10 +175,8 @@ class _Run:
             torch.randperm(len(self.data.train), generator=generator)
         ]
         self.model.train()
-        total, tick = (
-            torch.zeros((), dtype=torch.float64, device=fabric.device),
-            time.perf_counter(),
-        )
+        total = torch.zeros((), dtype=torch.float64, device=fabric.device)
+        tick = time.perf_counter()
         for step in range(self.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(settings, epoch + step / self.steps)
